@@ -1,0 +1,48 @@
+# make workbench | make test need Python 3.11 and make, nothing else. A second run skips what is done.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+OPEN ?= 1
+
+.PHONY: workbench test verify bench fmt check clean
+
+workbench: .setup/env
+	$(BIN)/flowgen generate test
+	$(BIN)/flowgen score test
+	$(BIN)/flowgen report test -o reports/test.md
+ifneq ($(OPEN),0)
+	$(BIN)/jupyter lab nbs/workbench.ipynb
+endif
+
+test: .setup/env .setup/browser
+	$(BIN)/python -m pytest -m "not verify"
+
+verify: .setup/env .setup/browser
+	$(BIN)/python -m pytest
+
+bench: .setup/env
+	$(BIN)/python benchmarks/flowsim.py
+
+fmt: .setup/env
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --select I nbs tests benchmarks
+	$(BIN)/nbdev-clean
+	$(BIN)/nbdev-export
+
+check: .setup/env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/test_layout.py
+
+.setup/env: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab,dev]'
+	@mkdir -p .setup && touch $@
+
+.setup/browser: .setup/env tests/browser/get_browser.py
+	$(BIN)/python tests/browser/get_browser.py
+	@mkdir -p .setup && touch $@
+
+clean:
+	rm -rf .venv .setup
