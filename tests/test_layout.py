@@ -1,0 +1,141 @@
+"""The house stays in order: what may import what, what stands where, and what two files say of one fact."""
+
+import ast
+import configparser
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from shared import ROOT
+
+PACKAGE = ROOT / "flowgen_analysis"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "_modidx.py"))
+NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+# Who may import whom: a package sees the ones listed for it, and itself. `docs/architecture.md` draws it.
+BELOW = {
+    "flows": set(),
+    "features": {"flows"},
+    "scoring": {"flows"},
+    "generation": {"flows"},
+    "analysis": {"flows", "features", "scoring"},
+    "project": {"flows", "features"},
+    "figures": {"flows", "features", "scoring", "analysis"},
+    "widgets": {"flows", "features", "scoring", "analysis", "figures", "project"},
+    "reports": {"flows", "features", "scoring", "analysis", "figures", "project"},
+}
+BELOW["workbench"] = set(BELOW)
+BELOW["cli"] = set(BELOW)
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of the package that a module imports."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            name = node.module or ""
+            if node.level == depth:
+                found.add(name.split(".")[0])
+            elif node.level == 0 and name.startswith("flowgen_analysis."):
+                found.add(name.split(".")[1])
+            assert node.level <= depth, f"{path}: leaves the package"
+    return found - {""}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_go_down(path):
+    here = module_name(path).split(".")[0]
+    assert here in BELOW, f"{here} is not on the map"
+    above = imported(path) - BELOW[here] - {here}
+    assert not above, f"{module_name(path)} imports {sorted(above)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_modules_are_small(path):
+    lines = sum(not line.startswith("# %%") and line.strip() != "" for line in path.read_text().splitlines())
+    assert lines <= 300, f"{lines} lines: the design wants a thought"
+
+
+def cells(notebook: Path) -> list[str]:
+    return ["".join(c["source"]) for c in json.loads(notebook.read_text())["cells"] if c["cell_type"] == "code"]
+
+
+def exports(notebook: Path) -> str | None:
+    """The module a notebook exports, None where it exports none."""
+    found = [m[1] for source in cells(notebook) if (m := re.match(r"#\|\s*default_exp\s+(\S+)", source))]
+    assert len(found) <= 1, f"{notebook}: several default_exp"
+    return found[0] if found else None
+
+
+def test_one_notebook_a_module():
+    homes = [exports(n) for n in NOTEBOOKS]
+    named = [h for h in homes if h]
+    assert len(named) == len(set(named)), "two notebooks export the same module: one overwrites the other"
+    assert sorted(named) == sorted(map(module_name, MODULES)), "a module without its notebook, or the reverse"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT / "nbs")))
+def test_notebook_form(notebook):
+    assert notebook.stat().st_size <= 100_000
+    for source in cells(notebook):
+        directive = re.search(r"^#\|\s*export\b", source, re.MULTILINE)
+        assert not directive or directive.start() == 0, "`#| export` below a code line exports nothing"
+    first = json.loads(notebook.read_text())["cells"][0]
+    assert first["cell_type"] == "markdown"
+    assert re.match(r"# .+\n+> .+", "".join(first["source"])), "a title and a `>` line"
+
+
+def test_modules_are_what_the_notebooks_export(tmp_path):
+    """Export a copy of the repository and compare: nobody edited a module by hand or forgot to export."""
+    copy = tmp_path / "repo"
+    copy.mkdir()
+    for name in ("nbs", "flowgen_analysis", "pyproject.toml", "README.md"):
+        subprocess.run(["cp", "-r", str(ROOT / name), str(copy / name)], check=True)
+    subprocess.run([f"{sys.prefix}/bin/nbdev-export"], cwd=copy, check=True, capture_output=True)
+    for path in MODULES:
+        assert (copy / path.relative_to(ROOT)).read_text() == path.read_text(), module_name(path)
+
+
+def test_no_name_is_undefined():
+    """A name from a cell that is not exported works in its notebook and fails when imported."""
+    command = [f"{sys.prefix}/bin/ruff", "check", "--isolated", "--select", "F821,F811", str(PACKAGE)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_settings_and_pyproject_agree():
+    with (ROOT / "pyproject.toml").open("rb") as f:
+        pyproject = tomllib.load(f)
+    project, nbdev = pyproject["project"], pyproject["tool"]["nbdev"]
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "settings.ini")
+    settings = parser["DEFAULT"]
+    version = re.search(r'__version__ = "(.+)"', (PACKAGE / "__init__.py").read_text())[1]
+    assert settings["version"] == version
+    assert settings["lib_name"] == project["name"]
+    assert settings["description"] == project["description"]
+    assert settings["keywords"].split() == project["keywords"]
+    assert settings["min_python"] == project["requires-python"].removeprefix(">=")
+    assert settings["requirements"].split() == project["dependencies"]
+    assert settings["console_scripts"] == "flowgen=" + project["scripts"]["flowgen"]
+    assert settings["author"] == project["authors"][0]["name"]
+    assert (settings["license"], project["license"]) == ("apache2", "Apache-2.0")
+    for key in ("lib_path", "nbs_path", "tst_flags"):
+        assert settings[key] == nbdev[key]
+
+
+def test_tracked_files_are_small():
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
+    large = [
+        name for name in filter(None, files) if (ROOT / name).exists() and (ROOT / name).stat().st_size > 1_000_000
+    ]
+    assert not large
