@@ -1,0 +1,132 @@
+"""A real JupyterLab on a copy of the project, driven by a real browser."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from get_browser import find_browser
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+class Lab(NamedTuple):
+    """A running JupyterLab. root: the folder that it serves, a copy of the project."""
+
+    url: str
+    token: str
+    root: Path
+
+    def open(self, page: Page, notebook: str = "nbs/workbench.ipynb") -> None:
+        """Open a notebook and wait until its kernel answers."""
+        page.goto(f"{self.url}/lab/tree/{notebook}?token={self.token}&reset")
+        idle = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        page.wait_for_function(idle, timeout=60_000)
+
+    def command(self, page: Page, name: str, **args: object) -> None:
+        """Run one of Lab's commands."""
+        page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, args])
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def copy_project(to: Path) -> None:
+    """The parts of the project that an analyst works with."""
+    shutil.copytree(ROOT / "datasets", to / "datasets")
+    shutil.copytree(ROOT / "feature_matrices", to / "feature_matrices")
+    (to / "nbs").mkdir()
+    shutil.copy(ROOT / "nbs" / "workbench.ipynb", to / "nbs")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home, token, port = tmp_path_factory.mktemp("lab"), secrets.token_hex(16), free_port()
+    root = home / "project"
+    root.mkdir()
+    copy_project(root)
+    news = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
+    env = os.environ | {name: str(home / name.lower()) for name in folders}
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}", "--LabApp.news_url=None", "--expose-app-in-browser", f"--ServerApp.root_dir={root}",
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    log = home / "lab.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=root)
+    found = Lab(f"http://127.0.0.1:{port}", token, root)
+    try:
+        wait_for(f"{found.url}/api/status?token={token}", server, log)
+        yield found
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched(NamedTuple):
+    """A page, what it logged as errors, and the requests that would have left the machine."""
+
+    page: Page
+    errors: list[str]
+    outside: list[str]
+
+
+def is_local(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("data", "blob", "about") or parts.hostname == "127.0.0.1"
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    watched = Watched(page, [], [])
+    page.on("console", lambda m: watched.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: watched.errors.append(str(e)))
+    page.on("request", lambda r: None if is_local(r.url) else watched.outside.append(r.url))
+    page.on("websocket", lambda w: None if is_local(w.url) else watched.outside.append(w.url))
+    context.route(lambda url: not is_local(url), lambda route: route.abort())
+    page.set_default_timeout(30_000)
+    yield watched
+    context.close()
