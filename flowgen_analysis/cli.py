@@ -33,7 +33,6 @@ from .project import Project, bundled, init_project
 from .reports.markdown import mean_cell
 from .scoring.distance import ENGINES
 from .scoring.scores import METRICS, Scores, score_runs
-from .workbench import BASELINES, Workbench, make_baselines
 
 # %% ../nbs/91_cli.ipynb #cell-04
 app = typer.Typer(
@@ -158,12 +157,14 @@ def init_command(
 def generate_command(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the project.")],
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help=f"An offline baseline: {', '.join(BASELINES)}.")
+        list[str] | None, typer.Option("--model", "-m", help="An offline baseline: nearest, rules.")
     ] = None,
     root: RootOption = _HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Run the offline baselines over a dataset where their run is missing or out of date."""
+    from flowgen_analysis.baselines import BASELINES, make_baselines  # slow to import, and only this command needs it
+
     with _progress("generating") as progress:
         written = make_baselines(Project.open(root), dataset, model or tuple(BASELINES), progress)
     if as_json:
@@ -296,4 +297,6 @@ def report_command(
     root: RootOption = _HERE,
 ) -> None:
     """Write the report on a dataset as Markdown."""
+    from flowgen_analysis.workbench import Workbench  # brings the widgets
+
     print(f"wrote {Workbench.open(root, dataset).report(output or root / 'reports' / f'{dataset}.md')}")

@@ -24,6 +24,7 @@ BELOW = {
     "generation": {"flows"},
     "analysis": {"flows", "features", "scoring"},
     "project": {"flows", "features"},
+    "baselines": {"flows", "generation", "project"},
     "figures": {"flows", "features", "scoring", "analysis"},
     "widgets": {"flows", "features", "scoring", "analysis", "figures", "project"},
     "reports": {"flows", "features", "scoring", "analysis", "figures", "project"},

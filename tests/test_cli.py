@@ -1,0 +1,132 @@
+"""`flowgen` as a process: what it prints, where, and how it exits."""
+
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from shared import ROOT
+
+SAMPLE = {"id": "a", "requirement": "Log it", "expected": {"trigger": None, "components": [{"name": "log", "step": 1}]}}
+GENERATION = {"id": "a", "model": "m", "repeat": 0, "generated": SAMPLE["expected"]}
+
+
+def flowgen(*arguments, cwd=ROOT):
+    return subprocess.run([f"{sys.prefix}/bin/flowgen", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+def lines(path, *rows):
+    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A dataset of two samples and a run that knows one of them."""
+    samples = lines(tmp_path / "samples.jsonl", SAMPLE, {**SAMPLE, "id": "b"})
+    return samples, lines(tmp_path / "m.jsonl", GENERATION)
+
+
+def test_score_prints_a_table_and_names_what_is_missing(files):
+    done = flowgen("score", *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "FlowSim" in done.stdout
+    assert "m has nothing for 1 samples: b" in done.stdout
+
+
+def test_score_json_is_one_object(files):
+    done = flowgen("score", *files, "--json")
+    found = json.loads(done.stdout)
+    assert list(found)[:5] == ["samples", "generations", "unreadable", "missing", "models"]
+    assert (found["samples"], found["generations"], found["unreadable"], found["missing"]) == (2, 1, 0, 1)
+    assert found["models"]["m"]["n"] == 1
+    assert found["models"]["m"]["inputs"] == found["models"]["m"]["outline"] == 1
+    assert found["missing_samples"] == [{"model": "m", "sample_id": "b"}]
+
+
+@pytest.mark.parametrize(("suffix", "read"), [(".csv", pl.read_csv), (".parquet", pl.read_parquet)])
+def test_score_writes_a_row_a_generation(files, tmp_path, suffix, read):
+    out = tmp_path / f"scores{suffix}"
+    assert flowgen("score", *files, "-o", out).returncode == 0
+    assert read(out)["inputs"].to_list() == [1.0]
+
+
+def test_zss_scores_the_same(files):
+    found = [json.loads(flowgen("score", *files, "--json", "--engine", engine).stdout) for engine in ("zss", "numba")]
+    assert found[0] == found[1]
+
+
+def test_slices_and_matrix_of_plain_files(files, tmp_path):
+    found = json.loads(flowgen("slices", *files, "--json").stdout)["subsets"]
+    assert list(found) == ["STRUCTURE", "INPUT", "ENTERPRISE"]
+    assert found["STRUCTURE"]["features"]["foreach"] == {
+        "n": 0, "models": {"m": {"n": 0, "mean": None, "low": None, "high": None}}}  # fmt: skip
+    out = tmp_path / "matrix.csv"
+    counts = json.loads(flowgen("matrix", files[0], "-o", out, "--json").stdout)["features"]
+    assert counts["log"] == {"present": 2, "absent": 0, "unknown": 0}
+    assert counts["ambiguous"]["unknown"] == 2
+    assert out.read_text().startswith("sample_id,trigger_null,")
+
+
+def test_a_new_project_from_nothing(tmp_path):
+    assert flowgen("init", "p", cwd=tmp_path).returncode == 0
+    lines(tmp_path / "p/datasets/mine.jsonl", SAMPLE, {**SAMPLE, "id": "b"})
+    project = tmp_path / "p"
+    assert json.loads(flowgen("generate", "mine", "--json", cwd=project).stdout)["written"]
+    assert json.loads(flowgen("generate", "mine", "--json", cwd=project).stdout)["written"] == []
+    assert flowgen("score", "mine", cwd=project).returncode == 0
+    assert flowgen("report", "mine", cwd=project).returncode == 0
+    assert "## STRUCTURE" in (project / "reports/mine.md").read_text()
+
+
+BAD = {
+    "missing file": (None, "samples.jsonl: no such file"),
+    "not JSON": (["{'id': 1}\n"], "samples.jsonl:1: is not JSON at column 2"),
+    "not an object": ([[1]], "samples.jsonl:1: holds list; expected one JSON object a line"),
+    "lacks a field": ([SAMPLE, {"id": "b", "expected": None}], "samples.jsonl:2 requirement: is missing"),
+    "repeated id": ([SAMPLE, SAMPLE], "samples.jsonl:2 id: is 'a', as at"),
+    "orphan": ([{**SAMPLE, "expected": {"trigger": None, "components": [{"name": "x", "step": 1, "block": 1}]}}],
+               "samples.jsonl:1 expected components[0].block: is 1"),
+    "wrong type": ([{**SAMPLE, "expected": {"trigger": None, "components": [{"name": "x", "step": "one"}]}}],
+                   "samples.jsonl:1 expected components[0].step: is 'one'; expected a whole number"),
+    "empty": ([], "samples.jsonl: holds no sample"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_samples_end_in_one_line(case, files, tmp_path):
+    rows, said = BAD[case]
+    (samples, run), out = files, tmp_path / "out.csv"
+    if rows is None:
+        samples.unlink()
+    else:
+        lines(samples, *rows)
+    check_failed(flowgen("score", samples, run, "-o", out), said)
+    assert not out.exists()
+
+
+def test_bad_runs_end_in_one_line(files):
+    samples, run = files
+    for rows, said in [
+        ([{**GENERATION, "id": "zz"}], "m.jsonl:1 id: is 'zz', which is no sample"),
+        ([GENERATION, GENERATION], "m.jsonl:2 repeat: is 0 for 'a' of m, as at"),
+        ([{"id": "a", "generated": None}], "m.jsonl:1 model: is missing"),
+    ]:
+        check_failed(flowgen("score", samples, lines(run, *rows)), said)
+
+
+def test_other_bad_paths(files, tmp_path):
+    samples, run = files
+    check_failed(flowgen("score", tmp_path, run), "is a folder; expected a file")
+    samples.write_bytes(b'{"id": "\xff"}')
+    check_failed(flowgen("score", samples, run), "is not UTF-8 at byte 8")
+    check_failed(flowgen("score", "test", "-C", tmp_path), "is no project folder")
+    check_failed(flowgen("slices", "absent"), "datasets here: test")
+
+
+def check_failed(done, said):
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
