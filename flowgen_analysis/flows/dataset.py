@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from .files import InputError, read_json_lines, write_json_lines
-from .model import Flow, Generation, Sample
+from .limits import check_data, check_flow, check_lines
+from .mending import ReadResult, read_data, unreadable
+from .model import Flow, Generation, Sample, as_text
 from .reading import flow_to_dict, from_validation, read_flow
+from .repair import read_reply
 
 # %% ../../nbs/flows/04_dataset.ipynb #cell-05
 def _expected(data: Any, place: str) -> list[Flow]:
@@ -24,7 +27,9 @@ def _expected(data: Any, place: str) -> list[Flow]:
     flows = []
     for i, item in enumerate(data if several else [] if data is None else [data]):
         where = f"{place} expected[{i}]" if several else f"{place} expected"
+        check_data(item, where)
         flow = read_flow(item, where)
+        check_flow(flow, where)
         check_expected(flow, where)
         flows.append(flow)
     return flows
@@ -65,6 +70,7 @@ def load_samples(path: str | Path) -> list[Sample]:
     """The samples of the JSONL file at `path`, in its order. Raises `InputError`, also for an id that stands twice."""
     samples: dict[str, Sample] = {}
     lines: dict[str, str] = {}
+    check_lines(path)
     for place, data in read_json_lines(path):
         sample = read_sample(data, place)
         if sample.id in samples:
@@ -88,17 +94,42 @@ def sample_to_dict(sample: Sample) -> dict[str, Any]:
     return {"id": sample.id, "requirement": sample.requirement, "expected": expected, **data}
 
 # %% ../../nbs/flows/04_dataset.ipynb #cell-09
-def read_generation(data: Mapping[str, Any], place: str = "generation") -> Generation:
-    """A `Generation` from one object of a run file. Raises `InputError` only where the row itself is unusable."""
+def _read_output(row: Mapping[str, Any], strict: bool) -> ReadResult:
+    """What the row says the model generated, read."""
+    given, raw = row["generated"], row.get("raw")
+    if given is None:
+        if strict or not raw:
+            return unreadable("no flow in the output")
+        result = read_reply(raw)
+        notes = ["read from `raw`", *result.notes, *(f"the run said: {e}" for e in [row.get("error")] if e)]
+        return result._replace(read_as="repaired", notes=notes) if result.flow else result
+    if row.get("read_as") == "repaired" and strict:
+        return unreadable("generated: was read only after repair")
+    if isinstance(given, Flow):
+        return ReadResult(given, "clean", [])
+    return read_reply(given, strict) if isinstance(given, str) else read_data(given, strict, "generated")
+
+
+def read_generation(data: Mapping[str, Any], place: str = "generation", strict: bool = False) -> Generation:
+    """A `Generation` from one object of a run file. strict: only exact flows are read, nothing is mended.
+
+    Raises `InputError` only where the row itself is unusable.
+    """
     _require(data, place, "id", "model", "generated")
     row = {key: value for key, value in data.items() if key != "id"} | {"sample_id": data["id"]}
     row["repeat"] = row.get("repeat") or 0
-    try:
-        row["generated"] = None if row["generated"] is None else read_flow(row["generated"], "generated")
-    except InputError as e:
-        row |= {"generated": None, "error": str(e)}
-    if row["generated"] is None and not row.get("error"):
-        row["error"] = "no flow in the output"
+    for key in ("raw", "error"):
+        if row.get(key) is not None:
+            row[key] = as_text(row[key]).encode("utf-8", "replace").decode()
+    result = _read_output(row, strict)
+    if result.flow is None:
+        said = row.get("error") if row["generated"] is None else None
+        row |= {"generated": None, "error": said or result.reason, "read_as": "unreadable", "repairs": []}
+    else:
+        before = row.get("repairs") if row.get("read_as") == "repaired" else None
+        notes = [*(before if isinstance(before, list) else []), *result.notes]
+        row["error"] = row.get("error") if row["generated"] is not None else None
+        row |= {"generated": result.flow, "read_as": "repaired" if before or notes else "clean", "repairs": notes}
     try:
         return Generation.model_validate(row)
     except ValidationError as e:
@@ -117,8 +148,8 @@ class Run(NamedTuple):
         return [s.id for s in samples if s.id not in present]
 
 # %% ../../nbs/flows/04_dataset.ipynb #cell-11
-def load_runs(paths: Iterable[str | Path], samples: Iterable[Sample]) -> list[Run]:
-    """The runs in the files at `paths`, a model each, sorted by model.
+def load_runs(paths: Iterable[str | Path], samples: Iterable[Sample], strict: bool = False) -> list[Run]:
+    """The runs in the files at `paths`, a model each, sorted by model. strict: only exact flows are read.
 
     Raises `InputError` for a generation of a sample that is not among `samples`, and where a model has the same sample
     and repeat twice, be it in one file or in two.
@@ -127,8 +158,9 @@ def load_runs(paths: Iterable[str | Path], samples: Iterable[Sample]) -> list[Ru
     runs: dict[str, list[Generation]] = {}
     seen: dict[tuple[str, str, int], str] = {}
     for path in paths:
+        check_lines(path)
         for place, data in read_json_lines(path):
-            g = read_generation(data, place)
+            g = read_generation(data, place, strict)
             if g.sample_id not in known:
                 raise InputError(
                     f"{place} id", f"is {g.sample_id!r}, which is no sample of the dataset", "a sample's id"

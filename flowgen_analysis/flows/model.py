@@ -7,9 +7,9 @@ __all__ = ['BLOCK_STEPS', 'LOGIC_STEPS', 'as_text', 'Input', 'Trigger', 'Step', 
 
 # %% ../../nbs/flows/01_model.ipynb #cell-02
 import json
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 # %% ../../nbs/flows/01_model.ipynb #cell-04
 def as_text(value: Any) -> str:
@@ -154,7 +154,10 @@ class Sample(_Record):
 
 # %% ../../nbs/flows/01_model.ipynb #cell-23
 class Generation(_Record):
-    """One output of one model for one sample. `generated` is None where it could not be read; `error` then says why."""
+    """One output of one model for one sample. `generated` is None where it could not be read; `error` then says why.
+
+    `read_as` says how it was read (`unreadable` wherever there is no flow) and `repairs`, in words, what was mended.
+    """
 
     sample_id: str = Field(min_length=1)
     model: str = Field(min_length=1)
@@ -162,6 +165,14 @@ class Generation(_Record):
     generated: Flow | None = None
     error: str | None = None
     raw: str | None = None
+    read_as: Literal["clean", "repaired", "unreadable"] = "clean"
+    repairs: list[str] = []
+
+    @model_validator(mode="after")
+    def _no_flow_is_unreadable(self) -> "Generation":
+        if self.generated is None:
+            self.read_as, self.repairs = "unreadable", []
+        return self
 
     @property
     def readable(self) -> bool:
