@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from .statistics import Mean, mean_interval, share_interval
-from ..scoring.scores import Scores
+from ..scoring.scores import METRICS, Scores
 
 # %% ../../nbs/analysis/44_headline.ipynb #cell-04
 class Headline(NamedTuple):
-    """A model over a dataset. `inputs`, `outline`: mean FlowSim (0..1) over `n` samples. `unreadable`: share of its
-    generations without a flow. `missing`: samples it has nothing for."""
+    """A model over a dataset. `inputs`, `outline`: mean FlowSim (0..1) over `n` samples; `_validated`: after structure
+    validation. `unreadable`, `structure_errors`: shares of its generations without a flow, and with a structure error.
+    `missing`: samples it has nothing for."""
 
     model: str
     n: int
@@ -24,7 +25,10 @@ class Headline(NamedTuple):
     missing: int
     inputs: Mean
     outline: Mean
+    inputs_validated: Mean
+    outline_validated: Mean
     unreadable: Mean
+    structure_errors: Mean
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: every mean with its interval."""
@@ -34,14 +38,15 @@ class Headline(NamedTuple):
 def headlines(scores: Scores) -> list[Headline]:
     """A row a model, the best by `inputs` first; models without a score come last."""
     samples = scores.by_sample()
-    found = []
-    for row in scores.summary().iter_rows(named=True):
-        own = samples.filter(pl.col("model") == row["model"])
-        means = {metric: mean_interval(own[metric].drop_nulls().to_numpy()) for metric in ("inputs", "outline")}
-        unreadable = share_interval(row["unreadable"], row["generations"])
-        found.append(
-            Headline(row["model"], row["n"], row["generations"], row["missing"], **means, unreadable=unreadable)
-        )
-    return sorted(
-        found, key=lambda h: (-1.0 if h.inputs.mean is None else -h.inputs.mean, h.model) if h.n else (1.0, h.model)
-    )
+    rows = [_headline(row, samples.filter(pl.col("model") == row["model"])) for row in scores.summary().to_dicts()]
+    return sorted(rows, key=lambda h: (h.inputs.mean is None, -(h.inputs.mean or 0), h.model))
+
+
+def _headline(row: dict[str, Any], samples: pl.DataFrame) -> Headline:
+    """One model's row from its summary and its scores by sample."""
+    means = {metric: mean_interval(samples[metric].drop_nulls().to_numpy()) for metric in METRICS}
+    n = row["generations"]
+    unreadable, broken = share_interval(row["unreadable"], n), share_interval(round(row["structure_errors"] * n), n)
+    return Headline(
+        row["model"], row["n"], n, row["missing"], **means, unreadable=unreadable, structure_errors=broken
+    )  # fmt: skip

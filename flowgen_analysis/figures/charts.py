@@ -143,11 +143,19 @@ def _texts(x: float, rows: Sequence[float], texts: Sequence[str], axis: str = ""
     return trace | {"xaxis": f"x{axis}", "yaxis": "y"}
 
 # %% ../../nbs/figures/61_charts.ipynb #cell-13
-_PANELS = (("FlowSim, inputs", "inputs"), ("FlowSim, outline", "outline"), ("Unreadable", "unreadable"))
+_PANELS = (
+    ("FlowSim, inputs", "inputs"),
+    ("FlowSim, outline", "outline"),
+    ("Structure errors", "structure_errors"),
+    ("Unreadable", "unreadable"),
+)
+_STEP, _WIDTH = 0.258, 0.226  # from panel to panel, and one panel, as shares of the chart
 
 
 def overview_chart(rows: Sequence[Headline], notes: Mapping[str, str] | None = None) -> go.Figure:
-    """Models x FlowSim with 95% intervals. `notes`: a few words a model."""
+    """Models x FlowSim with 95% intervals. `notes`: a few words a model.
+
+    A diamond below the dot is the mean after structure validation, where that is another."""
     notes, colours = notes or {}, model_colours(h.model for h in rows)
     layout = sheet(
         height=max(120, 62 + 46 * len(rows)),
@@ -157,7 +165,7 @@ def overview_chart(rows: Sequence[Headline], notes: Mapping[str, str] | None = N
     layout["annotations"] = []
     data: list[dict[str, Any]] = []
     for k, (text, field) in enumerate(_PANELS):
-        axis, domain = str(k + 1) if k else "", (k * 0.345, k * 0.345 + 0.31)
+        axis, domain = str(k + 1) if k else "", (k * _STEP, k * _STEP + _WIDTH)
         layout[f"xaxis{axis}"] = score_axis(domain)
         layout["annotations"].append(title(text, domain))
         means = [getattr(h, field) for h in rows]
@@ -165,6 +173,7 @@ def overview_chart(rows: Sequence[Headline], notes: Mapping[str, str] | None = N
             mark_trace(Mark(i, mean, colours[h.model], f"{h.model}: {text}"), axis)
             for i, (h, mean) in enumerate(zip(rows, means, strict=True))
         ]
+        data += [mark_trace(mark, axis) for mark in _validated(rows, field, text, colours)]
         data.append(_texts(127, range(len(rows)), [percent(m.mean) for m in means], axis))
     layout["yaxis"] = row_axis([_name(h.model, notes.get(h.model, "")) for h in rows], range(len(rows)))
     layout["annotations"] += [
@@ -182,6 +191,16 @@ def overview_chart(rows: Sequence[Headline], notes: Mapping[str, str] | None = N
         for i, h in enumerate(rows)
     ]
     return go.Figure({"data": data, "layout": layout})
+
+
+def _validated(rows: Sequence[Headline], field: str, text: str, colours: Mapping[str, str]) -> list[Mark]:
+    """A mark for each model whose mean falls when flows with a structure error count as 0."""
+    pairs = [(i, h, getattr(h, f"{field}_validated", None)) for i, h in enumerate(rows)]
+    return [
+        Mark(i + 0.26, mean, colours[h.model], f"{h.model}: {text}, validated", "diamond", False)
+        for i, h, mean in pairs
+        if mean and mean != getattr(h, field)
+    ]
 
 
 def _name(model: str, note: str) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 
 from ..flows.dataset import Run
 from ..flows.model import Flow, Generation, Sample
+from ..flows.structure import structure_errors
 from .distance import Engine
 from .flowsim import score_pairs
 
@@ -30,10 +31,15 @@ def step_overlap(expected: Flow, generated: Flow) -> float:
     return len(a & b) / len(a | b) if a | b else 1.0
 
 # %% ../../nbs/scoring/23_scores.ipynb #cell-08
-METRICS = ("inputs", "outline")
+METRICS = ("inputs", "outline", "inputs_validated", "outline_validated")
+_CHECKS = ("trigger_match", "step_overlap")
 _SCHEMA = {
     "sample_id": pl.String, "model": pl.String, "repeat": pl.Int64, "readable": pl.Boolean, "reason": pl.String,
-    "outline": pl.Float64, "inputs": pl.Float64, "trigger_match": pl.Boolean, "step_overlap": pl.Float64,
+    "read_as": pl.String,
+    "structure_errors": pl.Int64,
+    "outline": pl.Float64, "inputs": pl.Float64,
+    "outline_validated": pl.Float64,
+    "inputs_validated": pl.Float64, "trigger_match": pl.Boolean, "step_overlap": pl.Float64,
     "unparsed": pl.Int64,
 }  # fmt: skip
 
@@ -41,9 +47,10 @@ _SCHEMA = {
 class Scores(NamedTuple):
     """Scores of runs over a dataset.
 
-    frame: a row a generation: sample_id, model, repeat, readable, reason, outline and inputs (FlowSim, 0..1), trigger_match,
-    step_overlap (0..1), unparsed (queries that are no encoded query). missing: model and sample_id where a run has nothing.
-    samples: how many samples the dataset has.
+    frame: a row a generation: sample_id, model, repeat, readable, reason, read_as (clean, repaired, unreadable),
+    structure_errors (a count), outline and inputs (FlowSim, 0..1), the same `_validated` (0 where there is a structure error),
+    trigger_match, step_overlap (0..1), unparsed (queries that are no encoded query). missing: model and sample_id where a run
+    has nothing. samples: how many samples the dataset has.
     """
 
     frame: pl.DataFrame
@@ -57,29 +64,27 @@ class Scores(NamedTuple):
 
     def by_sample(self) -> pl.DataFrame:
         """A row a model and sample: `generations`, and the mean over its repeats of every score."""
-        means = [
-            pl.col(c).cast(pl.Float64).mean()
-            for c in (*METRICS, "trigger_match", "step_overlap", "readable", "unparsed")
-        ]
+        scores = (*METRICS, *_CHECKS, "readable", "unparsed")
+        means = [pl.col(c).cast(pl.Float64).mean() for c in scores]
         rows = self.frame.group_by("model", "sample_id", maintain_order=True)
         return rows.agg(pl.len().alias("generations"), *means)
 
     def summary(self) -> pl.DataFrame:
-        """A row a model: `n` samples in the means, `generations`, `unreadable`, `missing`, and mean scores 0..1.
+        """A row a model: `n` samples in the means, `generations`, `unreadable`, `missing`, mean scores 0..1, and
+        `structure_errors`: the share of its generations with at least one.
 
-        A sample counts once, however often it was repeated.
+        A sample counts once in a mean, however often it was repeated.
         """
-        scores = [pl.col(c).mean() for c in (*METRICS, "trigger_match", "step_overlap")]
+        scores = [pl.col(c).mean() for c in (*METRICS, *_CHECKS)]
         means = self.by_sample().group_by("model").agg(pl.col("inputs").is_not_null().sum().alias("n"), *scores)
         rows = self.frame.group_by("model").agg(
-            pl.len().alias("generations"), (~pl.col("readable")).sum().alias("unreadable"), pl.col("unparsed").sum()
+            pl.len().alias("generations"),
+            (~pl.col("readable")).sum().alias("unreadable"),
+            (pl.col("structure_errors").fill_null(0) > 0).mean(),
+            pl.col("unparsed").sum(),
         )
         missing = self.missing.group_by("model").agg(pl.len().alias("missing"))
-        joined = (
-            rows.join(means, on="model")
-            .join(missing, on="model", how="left")
-            .with_columns(pl.col("missing").fill_null(0))
-        )
+        joined = rows.join(means, on="model").join(missing, on="model", how="left")
         order = [
             "model",
             "n",
@@ -87,11 +92,13 @@ class Scores(NamedTuple):
             "unreadable",
             "missing",
             *METRICS,
-            "trigger_match",
-            "step_overlap",
+            "structure_errors",
+            *_CHECKS,
             "unparsed",
         ]
-        return joined.select(order).cast({pl.UInt32: pl.Int64}).sort("model")
+        return (
+            joined.with_columns(pl.col("missing").fill_null(0)).select(order).cast({pl.UInt32: pl.Int64}).sort("model")
+        )
 
     def to_pandas(self) -> pd.DataFrame:
         """The frame as pandas."""
@@ -137,12 +144,16 @@ def _score(generations: Sequence[Generation], reference: Mapping[str, Flow | Non
 def _row(generation: Generation, expected: Flow | None, scored) -> dict[str, Any]:
     """One row of the frame; takes the next of `scored` where the pair was compared."""
     generated = generation.generated
+    errors = None if generated is None else len(structure_errors(generated))
     row = {"sample_id": generation.sample_id, "model": generation.model, "repeat": generation.repeat}
     row |= {"readable": generated is not None, "reason": None if generated is not None else generation.error}
+    row |= {"read_as": generation.read_as, "structure_errors": errors}
     if expected is None:
         return row
     if generated is None:
-        return row | {"outline": 0.0, "inputs": 0.0, "trigger_match": False, "step_overlap": 0.0, "unparsed": 0}
+        return row | dict.fromkeys(METRICS, 0.0) | {"trigger_match": False, "step_overlap": 0.0, "unparsed": 0}
     outline, inputs, unparsed = next(scored)
+    valid = {"outline_validated": 0.0, "inputs_validated": 0.0} if errors else {}
+    valid = valid or {"outline_validated": outline, "inputs_validated": inputs}
     checks = {"trigger_match": trigger_match(expected, generated), "step_overlap": step_overlap(expected, generated)}
-    return row | {"outline": outline, "inputs": inputs, "unparsed": unparsed} | checks
+    return row | {"outline": outline, "inputs": inputs, "unparsed": unparsed} | valid | checks

@@ -55,7 +55,7 @@ class _OneOf(traitlets.TraitType[Any, Any]):
 class Explorer(ipywidgets.VBox):
     """Samples, what models made of them, and any slice of both.
 
-    slice: a `Slice`, may be set as text. metric: `inputs` or `outline`. rank: `mean` or the model by which samples are sorted,
+    slice: a `Slice`, may be set as text. metric: one of `METRICS`. rank: `mean` or the model by which samples are sorted,
     worst first. selected: id of the sample that is open, or None.
     """
 

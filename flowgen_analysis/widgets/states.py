@@ -21,7 +21,12 @@ from .facets import FacetCount, chosen_subset, facet_counts, take_apart, ways_ou
 
 # %% ../../nbs/widgets/72_states.ipynb #cell-05
 State = dict[str, Any]
-_METRIC_HOVER = {"inputs": "FlowSim of outline and inputs", "outline": "FlowSim of the outline alone"}
+_METRICS = {
+    "inputs": ("inputs", "FlowSim of outline and inputs"),
+    "outline": ("outline", "FlowSim of the outline alone"),
+    "inputs_validated": ("valid inputs", "FlowSim of outline and inputs, 0 where the flow has a structure error"),
+    "outline_validated": ("valid outline", "FlowSim of the outline, 0 where the flow has a structure error"),
+}
 
 
 def bar_state(
@@ -31,7 +36,7 @@ def bar_state(
     members, subset = index.membership(slice), chosen_subset(slice, registry)
     subsets = [_option(s.name, s.name, s.description, s.name == subset) for s in registry.subsets]
     return {
-        "metrics": [_option(m, m, _METRIC_HOVER.get(m, m), m == metric) for m in METRICS],
+        "metrics": [_option(m, *_METRICS[m], m == metric) for m in METRICS],
         "subsets": [_option("", "All", "No subset", not subset), *subsets],
         "text": slice.text, "error": error, "details": details, "total": len(index.samples),
         "n": int(members.inside.sum()), "unknown": int(members.unknown.sum()),
