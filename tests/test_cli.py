@@ -125,6 +125,38 @@ def test_other_bad_paths(files, tmp_path):
     check_failed(flowgen("slices", "absent"), "datasets here: test")
 
 
+def test_hostile_files_end_in_one_line(files):
+    samples, run = files
+    deep = '{"id": "a", "requirement": "r", "expected": ' + "[" * 10_000 + "]" * 10_000 + "}\n"
+    check_failed(flowgen("score", lines(samples, deep), run), "samples.jsonl:1: is nested too deeply")
+    long = json.dumps({**SAMPLE, "requirement": "x" * 50_000_000}) + "\n"
+    check_failed(flowgen("score", lines(samples, SAMPLE, long), run), "samples.jsonl:2: is longer than 8,000,000 bytes")
+
+
+def test_validate_lists_every_problem(files):
+    samples, run = files
+    assert flowgen("validate", samples, run).returncode == 0
+    orphan = {"trigger": None, "components": [{"name": "x", "step": 1, "block": 1}, {"name": "ELSE", "step": 2}]}
+    lines(run, GENERATION, {**GENERATION, "repeat": 1, "generated": orphan})
+    done = flowgen("validate", samples, run, "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [p["code"] for p in found["problems"]] == ["orphan", "else_without_if", "empty_block"]
+    assert found["problems"][0]["place"].endswith("m.jsonl:2 generated components[0]")
+    assert (found["errors"], found["warnings"]) == (2, 1)
+    check_failed(flowgen("validate", samples.parent / "absent.jsonl"), "no such file")
+
+
+def test_strict_reads_generations_as_they_stand(files):
+    samples, run = files
+    reply = "Here you are:\n```json\n" + json.dumps(SAMPLE["expected"]) + "\n```"
+    lines(run, {**GENERATION, "generated": None, "raw": reply})
+    found = [json.loads(flowgen("score", *files, "--json", *flag).stdout) for flag in ([], ["--strict"])]
+    assert [f["unreadable"] for f in found] == [0, 1]
+    assert [f["models"]["m"]["inputs"] for f in found] == [1, 0]
+    assert [f["read_as"]["repaired"] for f in found] == [1, 0]
+
+
 def check_failed(done, said):
     assert done.returncode == 2
     assert done.stdout == ""
