@@ -22,6 +22,7 @@ BELOW = {
     "features": {"flows"},
     "scoring": {"flows"},
     "generation": {"flows"},
+    "synthesis": {"flows"},
     "analysis": {"flows", "features", "scoring"},
     "project": {"flows", "features"},
     "baselines": {"flows", "generation", "project"},

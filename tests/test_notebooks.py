@@ -11,7 +11,7 @@ NOTEBOOKS = sorted(
 )
 
 
-@pytest.mark.parametrize("notebook", map(str, NOTEBOOKS))
+@pytest.mark.parametrize("notebook", [str(n) for n in NOTEBOOKS])
 def test_notebook(notebook):
     command = [f"{sys.prefix}/bin/nbdev-test", str(ROOT / "nbs" / notebook)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
