@@ -1,0 +1,192 @@
+"""The synthetic datasets: the paper's counts, the same bytes for a seed, sound flows, varied words, no leak."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from shared import ROOT
+
+from flowgen_analysis.features.detectors import DETECTORS, detect
+from flowgen_analysis.flows.dataset import load_samples, sample_to_dict
+from flowgen_analysis.flows.environment import load_environment
+from flowgen_analysis.flows.files import InputError
+from flowgen_analysis.flows.structure import problems
+from flowgen_analysis.flows.unknown import unknown_names
+from flowgen_analysis.synthesis.datasets import DOMAINS, RECIPES, make_dataset, make_datasets
+from flowgen_analysis.synthesis.measures import near_duplicates, populate_inputs, trigram_diversity
+from flowgen_analysis.synthesis.scenarios import check_scenario, load_scenario
+
+TABLE_1 = {"internal": (1512, 4709), "synthetic": (766, 2310), "ood": (1072, 4958)}
+NOT_IN_TRAINING = (
+    "trigger_null",
+    "trigger_service_catalog",
+    "get_catalog_variables",
+    "ask_for_approval",
+    "glide",
+    "dynamic_me",
+)
+
+made = {name: make_dataset(name, 0, ROOT) for name in RECIPES}
+test = load_samples(ROOT / "datasets" / "test.jsonl")
+texts = {name: [s.requirement for s in samples] for name, samples in [*made.items(), ("test", test)]}
+environments = {name: load_environment(ROOT / "environments" / f"{name}.json") for name in ("base", *DOMAINS)}
+
+
+def _share(samples, feature):
+    return sum(bool(detect(s, feature)) for s in samples) / len(samples)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", RECIPES)
+def test_counts_are_the_papers(name, seed):
+    samples = made[name] if seed == 0 else make_dataset(name, seed, ROOT)
+    flows, examples = TABLE_1[name]
+    assert len(samples) == flows
+    assert abs(sum(map(populate_inputs, samples)) / examples - 1) < 0.05
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_flows_are_sound_and_use_what_is_there(name):
+    for s in made[name]:
+        flow = s.expected[0]
+        assert problems(flow) == [], s.id
+        assert unknown_names(flow, environments[s.environment or "base"]) == [], s.id
+        assert [c.step for c in flow.components] == list(range(1, len(flow.components) + 1)), s.id
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_annotations_are_words_of_the_requirement(name):
+    for s in made[name]:
+        for place, piece in s.expected[0].pieces():
+            parts = piece.annotation.split(" ... ")
+            assert all(p and p in s.requirement for p in parts), f"{s.id} {place} {piece.annotation!r}"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nothing_of_the_machinery_shows(name):
+    for line in map(json.dumps, map(sample_to_dict, made[name])):
+        assert not any(x in line for x in ("\\ue0", "\\ue1", "\\u00a7", "{it}", "{are}", "{s}", "~", "{rec}"))
+    for text in texts[name]:
+        assert not any(x in text for x in (",,", "..", " ,", "  -  ", "{", "[", "]", " .")), text
+
+
+def test_same_seed_same_bytes_in_another_process():
+    code = (
+        "import hashlib, json, sys\n"
+        "from flowgen_analysis.flows.dataset import sample_to_dict\n"
+        "from flowgen_analysis.synthesis.datasets import RECIPES, make_dataset\n"
+        "text = json.dumps([sample_to_dict(s) for n in RECIPES for s in make_dataset(n, 7, sys.argv[1])])\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(ROOT)], env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "4242")
+    ]  # fmt: skip
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == 65
+
+
+def test_another_seed_is_another_dataset():
+    assert not set(texts["synthetic"]) >= {s.requirement for s in make_dataset("synthetic", 1, ROOT)}
+
+
+def test_training_data_lacks_what_the_paper_says_it_lacks():
+    for feature in NOT_IN_TRAINING:
+        assert _share(made["internal"], feature) == 0, feature
+        assert _share(made["synthetic"], feature) == 0, feature
+        assert _share(made["ood"], feature) > 0, feature
+    assert {s.environment for s in made["internal"] + made["synthetic"]} == {None}
+
+
+def test_internal_has_the_features_of_test_about_as_often():
+    for feature in set(DETECTORS) - set(NOT_IN_TRAINING):
+        expected, found = _share(test, feature), _share(made["internal"], feature)
+        assert expected / 2 <= found <= expected * 2, f"{feature} {found:.3f} {expected:.3f}"
+
+
+def test_ood_is_ten_domains_of_about_107():
+    domains = Counter(s.domain for s in made["ood"])
+    assert set(domains) == set(DOMAINS)
+    assert set(domains.values()) == {107, 108}
+    assert all(s.environment == s.domain for s in made["ood"])
+
+
+def test_ood_uses_the_steps_and_tables_of_its_deployments():
+    own = [s for s in made["ood"] if _uses_own(s)]
+    assert len(own) / len(made["ood"]) > 0.6
+    custom = {x.name for n in DOMAINS for x in environments[n].steps}
+    used = {c.name for s in made["ood"] for c in s.expected[0].components}
+    assert len(custom & used) / len(custom) > 0.85
+
+
+def _uses_own(sample):
+    env = environments[sample.environment]
+    own = {t.name for t in env.tables} | {s.name for s in env.steps}
+    return any(x in json.dumps(sample_to_dict(sample)["expected"]) for x in own if x != "incident")
+
+
+def test_ood_is_varied():
+    flows = [s.expected[0] for s in made["ood"]]
+    sizes = sorted(len(f.components) for f in flows)
+    assert sizes[0] == 1
+    assert sizes[-1] >= 12
+    assert 3.5 <= sum(sizes) / len(sizes) <= 6
+    assert set(Counter(f.depth for f in flows)) >= {1, 2, 3, 4}
+    # TEST, hand-written, has 0.92 by pieces of 108 texts
+    assert trigram_diversity(texts["ood"], 108) > 0.8
+    assert trigram_diversity(texts["ood"]) > 0.5
+    assert len(set(texts["ood"])) == len(texts["ood"])
+    assert len(near_duplicates(texts["ood"])) == 0
+
+
+@pytest.mark.parametrize(
+    "pair", [("ood", "test"), ("internal", "test"), ("synthetic", "test"), ("ood", "internal"), ("ood", "synthetic")]
+)
+def test_nothing_leaks_between_datasets(pair):
+    assert near_duplicates(texts[pair[0]], texts[pair[1]], threshold=0.5) == []
+
+
+def test_what_is_written_can_be_read(tmp_path):
+    for folder in ("environments", "scenarios"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (path,) = make_datasets(tmp_path, ["synthetic"], seed=0)
+    assert path == tmp_path / "datasets" / "synthetic.jsonl"
+    assert load_samples(path) == made["synthetic"]
+
+
+@pytest.mark.parametrize("name", ["base", *DOMAINS])
+def test_scenarios_name_only_what_is_there(name):
+    assert list(check_scenario(load_scenario(ROOT, name))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[incident]", "[incident", "is not TOML"),
+        ('one = "incident"', 'one = "incident"\nmoods = ["bad"]', "has 'moods'"),
+        (":: stateCHANGESTO6", "", "words :: code"),
+        ('table = "incident"', 'table = "incidents"', "which base has not"),
+        ("is closed :: stateCHANGESTO7", "is closed :: moodCHANGESTO7", "uses the column 'incident.mood'"),
+    ],
+)
+def test_a_broken_scenario_ends_in_one_line(old, new, message, tmp_path):
+    for folder in ("environments", "scenarios"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / "scenarios" / "base.toml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError) as e:
+        make_dataset("internal", 0, tmp_path)
+    assert message in str(e.value)
+    assert "\n" not in str(e.value)
+
+
+def test_no_project_no_dataset(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        make_dataset("ood", 0, tmp_path)
