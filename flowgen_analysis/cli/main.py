@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/cli/99_main.ipynb #cell-02
-from . import projects, scoring, slicing
+from . import data, projects, scoring, slicing
 from .app import app, main
 
-__all__ = ["app", "main", "projects", "scoring", "slicing"]
+__all__ = ["app", "data", "main", "projects", "scoring", "slicing"]
