@@ -6,7 +6,6 @@
 __all__ = ['FOLDERS', 'Project', 'bundled', 'init_project']
 
 # %% ../nbs/50_project.ipynb #cell-02
-import shutil
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,7 +15,7 @@ from .features.journal import load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .flows.dataset import Run, load_runs, load_samples, save_run
-from .flows.files import InputError, write_text
+from .flows.files import InputError, write_bytes, write_text
 from .flows.model import Generation, Sample
 
 # %% ../nbs/50_project.ipynb #cell-04
@@ -100,15 +99,14 @@ class Project(NamedTuple):
 
 # %% ../nbs/50_project.ipynb #cell-06
 def bundled(*parts: str) -> Path:
-    """A file of the project that comes with the library, in an installed copy or in a clone."""
-    here = Path(str(resources.files("flowgen_analysis")))
-    installed = here / "bundled" / Path(*parts)
-    return installed if installed.exists() else here.parent / Path(*parts)
+    """A file of the project that comes with the library (in a clone, `flowgen_analysis/bundled/` links to it)."""
+    return Path(str(resources.files("flowgen_analysis"))).joinpath("bundled", *parts)
 
 
-def init_project(path: str | Path) -> list[Path]:
+def init_project(path: str | Path, demo: bool = False) -> list[Path]:
     """Make a project at `path`: its folders and the registry of the paper's 24 features.
 
+    demo: with the bundled samples, their tags, environments and scenarios, the models, and the notebook.
     What is there stays as it is. Returns what was made. Raises `InputError` where `path` is a file.
     """
     root = Path(path)
@@ -120,10 +118,22 @@ def init_project(path: str | Path) -> list[Path]:
         if not folder.is_dir():
             folder.mkdir(parents=True)
             made.append(folder)
-    registry = Project(root).registry_path
-    if not registry.exists():
-        shutil.copyfile(bundled("feature_matrices", "features.toml"), registry)
-        made.append(registry)
+    for name in [*_ALWAYS, *(_demo_files() if demo else [])]:
+        target = root / _PLACES.get(name, name)
+        if not target.exists():
+            made.append(write_bytes(target, lambda f, name=name: f.write(bundled(*name.split("/")).read_bytes())))
     if not (root / ".gitignore").exists():
         made.append(write_text(root / ".gitignore", _IGNORED))
     return made
+
+
+_ALWAYS = ("feature_matrices/features.toml",)
+_PLACES = {"workbench.ipynb": "nbs/workbench.ipynb"}
+
+
+def _demo_files() -> list[str]:
+    """What the bundled project consists of, by its names in `bundled`."""
+    matrices = [f"feature_matrices/{name}" for name in ("test.csv", "test.journal.jsonl")]
+    folders = {"environments": "*.json", "scenarios": "*.toml"}
+    found = [f"{folder}/{p.name}" for folder, kind in folders.items() for p in sorted(bundled(folder).glob(kind))]
+    return ["datasets/test.jsonl", *matrices, *found, "models.toml", "workbench.ipynb"]

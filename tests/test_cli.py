@@ -148,7 +148,7 @@ def test_validate_lists_every_problem(files):
 
 
 def test_strict_reads_generations_as_they_stand(files):
-    samples, run = files
+    _, run = files
     reply = "Here you are:\n```json\n" + json.dumps(SAMPLE["expected"]) + "\n```"
     lines(run, {**GENERATION, "generated": None, "raw": reply})
     found = [json.loads(flowgen("score", *files, "--json", *flag).stdout) for flag in ([], ["--strict"])]

@@ -18,10 +18,11 @@ from ..project import Project, init_project
 @app.command("init")
 def init_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make a project of.")],
+    demo: Annotated[bool, typer.Option("--demo", help="With the bundled samples, tags and notebook.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a project: folders, and the registry of the paper's 24 features."""
-    made = init_project(directory)
+    made = init_project(directory, demo)
     if as_json:
         print_json({"project": str(directory), "made": [str(p) for p in made]})
     else:
