@@ -3,7 +3,11 @@
 from shared import ROOT
 
 from flowgen_analysis.features.journal import load_journal
+from flowgen_analysis.flows.environment import load_environment
+from flowgen_analysis.flows.structure import structure_errors
+from flowgen_analysis.flows.unknown import unknown_names
 from flowgen_analysis.project import Project
+from flowgen_analysis.synthesis.measures import populate_inputs
 
 PAPER = {  # arXiv 2505.24189, Table 5
     "foreach": 22, "parallel": 10, "try_catch": 5, "worknotes_description": 26, "trigger_conditionals": 37,
@@ -48,3 +52,19 @@ def test_the_papers_own_example_is_there():
     assert first.trigger.type == "record_update"
     assert [(s.name, s.block) for s in first.components] == [
         ("look_up_records", None), ("FOREACH", None), ("update_record", 2)]  # fmt: skip
+
+
+def test_expected_flows_are_sound():
+    """No structure error, and only steps, tables and columns that the sample's environment has."""
+    environments = {
+        name: load_environment(ROOT / "environments" / f"{name}.json")
+        for name in {s.environment or "base" for s in samples}
+    }
+    for sample in samples:
+        for flow in sample.expected:
+            assert structure_errors(flow) == [], sample.id
+            assert unknown_names(flow, environments[sample.environment or "base"]) == [], sample.id
+
+
+def test_populate_inputs_examples_are_as_many_as_the_papers():
+    assert abs(sum(map(populate_inputs, samples)) / 367 - 1) < 0.05  # Table 1
