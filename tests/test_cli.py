@@ -123,6 +123,8 @@ def test_other_bad_paths(files, tmp_path):
     check_failed(flowgen("score", samples, run), "is not UTF-8 at byte 8")
     check_failed(flowgen("score", "test", "-C", tmp_path), "is no project folder")
     check_failed(flowgen("slices", "absent"), "datasets here: test")
+    (tmp_path / "matrix.csv").write_text("sample_id,foreach\nt-001,1\nt-002,2\n")
+    check_failed(flowgen("validate", tmp_path / "matrix.csv"), "matrix.csv:3 foreach: is '2'; expected 1 or 0")
 
 
 def test_hostile_files_end_in_one_line(files):

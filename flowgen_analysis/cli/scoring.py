@@ -29,6 +29,7 @@ from flowgen_analysis.cli.app import (
     print_table,
     progress_bar,
 )
+from ..features.matrix import FeatureMatrix
 from ..flows.files import InputError, write_bytes
 from ..flows.validation import Finding, validate_file
 from ..reports.markdown import mean_cell
@@ -98,11 +99,11 @@ def _print_missing(scores: Scores) -> None:
 # %% ../../nbs/cli/92_scoring.ipynb #cell-06
 @app.command("validate")
 def validate_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Samples, runs or flows.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Samples, runs, flows, or a matrix (.csv).")],
     as_json: JsonOption = False,
 ) -> int:
     """List every problem of samples, runs and flows, with its place."""
-    found = [f for path in files for f in validate_file(path)]
+    found = [f for path in files for f in _findings(path)]
     counts = Counter(f.severity for f in found)
     total = {"files": [str(p) for p in files], "errors": counts["error"], "warnings": counts["warning"]}
     if as_json:
@@ -111,6 +112,14 @@ def validate_command(
         _print_findings(found)
         print(f"{counts['error']} errors, {counts['warning']} warnings")
     return 1 if found else 0
+
+
+def _findings(path: Path) -> list[Finding]:
+    """The problems of a file. A matrix has none: it loads, or it is bad input."""
+    if path.suffix == ".csv":
+        FeatureMatrix.load(path)
+        return []
+    return list(validate_file(path))
 
 
 def _print_findings(found: Sequence[Finding]) -> None:
