@@ -6,11 +6,15 @@
 __all__ = ['Workbench']
 
 # %% ../nbs/90_workbench.ipynb #cell-02
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from .analysis.compare import compare
+from .analysis.discover import Discovery, discover
+from .analysis.facts import sample_facts
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
 from .analysis.subsets import SubsetTable, subset_tables
@@ -72,7 +76,7 @@ class Workbench:
 
     def index(self, metric: str = "inputs") -> SliceIndex:
         """The matrix joined with scores by `metric`, ready to be sliced."""
-        return SliceIndex.from_tables(self.matrix, self.scores, metric)
+        return SliceIndex.from_tables(self.matrix, self.scores, metric, facts=sample_facts(self.samples))
 
     def table(self, metric: str = "inputs") -> pl.DataFrame:
         """The joined table: a row a sample, the features, a score a model (arXiv 2505.24189, Table 4)."""
@@ -85,6 +89,16 @@ class Workbench:
     def subset_tables(self, metric: str = "inputs") -> list[SubsetTable]:
         """Each subset's features and union, a mean a model (arXiv 2505.24189, Table 5)."""
         return subset_tables(self.index(metric), self.registry)
+
+    def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> pl.DataFrame:
+        """Models paired on the samples of each slice: difference with its interval, exact p, q over the frame."""
+        return compare(self.index(metric), models, slices=slices)
+
+    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Discovery:
+        """Slices in which `model` loses most, or differs most from `against`. Options as in `analysis.discover`."""
+        index = self.index(metric)
+        first = model or index.models[0]
+        return discover(index, (first, against) if against else first, **options)
 
     def overview(self):
         """Which model is better, and is it real? A chart of every model's means with their intervals."""
