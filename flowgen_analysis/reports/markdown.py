@@ -20,11 +20,13 @@ def percent(value: float | None) -> str:
 
 
 def mean_cell(mean: Mean, mark: str = "") -> str:
-    """A mean with its interval, `mark` around the mean (`**` for the best); ° where fewer than 6 samples are behind it."""
+    """A mean with its interval, `mark` around the mean (`**` for the best); ° where fewer than 6 samples are behind it, ~
+    where the interval is optimistic at this n."""
     if mean.mean is None:
         return "–"
     few = "°" if mean.n < SMALL else ""
-    interval = "" if mean.low is None else f" [{percent(mean.low)}, {percent(mean.high)}]"
+    narrow = "~" if mean.optimistic else ""
+    interval = "" if mean.low is None else f" [{percent(mean.low)}, {percent(mean.high)}]{narrow}"
     return f"{mark}{percent(mean.mean)}{mark}{few}{interval}"
 
 
@@ -74,7 +76,7 @@ def _subset_row(row: SubsetRow, models: Sequence[str]) -> list[str]:
     return [escaped(row.title), str(row.n), *(mean_cell(row.means[m], marks.get(m, "")) for m in models)]
 
 # %% ../../nbs/reports/80_markdown.ipynb #cell-12
-_LEGEND = "Means from 0 to 100 with 95% intervals. ° fewer than 6 samples: no paired test could find a difference."
+_LEGEND = "Means from 0 to 100 with 95% intervals. ° fewer than 6 samples: no paired test could find a difference. ~ the interval may be too narrow at this n."
 
 
 def report(dataset: str, headline: Sequence[Headline], subsets: Sequence[SubsetTable], notes: Mapping[str, str]) -> str:
