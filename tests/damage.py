@@ -19,6 +19,15 @@ def damage(make):
     return make
 
 
+USUAL = [
+    "look_up_records",
+    "update_record",
+    "send_email",
+    "create_task",
+    "log",
+    "ask_for_approval",
+    "post_slack_message",
+]
 STEP = re.compile(r"\{\{step_([0-9]+)")
 
 
@@ -136,14 +145,18 @@ def drop_a_block_with_its_steps(rng, flow):
         return "missing_logic"
 
 
-@damage
-def add_a_step(rng, flow):
+def put_in(rng, flow, name: str) -> None:
+    """A new step somewhere, at the level of the step before it."""
     at = rng.randint(0, len(flow.components))
     before = flow.components[at - 1] if at else None
-    step = new_step(
-        flow, "add_worknote_link", before.step + 5 if before else 5, before and before.block, [("note", "x")]
-    )
-    flow.components.insert(at, step)
+    number = before.step + 5 if before else 5
+    inputs = rng.choice([[], [("table", "incident")], [("log_message", "Done"), ("log_level", "info")]])
+    flow.components.insert(at, new_step(flow, name, number, before and before.block, inputs))
+
+
+@damage
+def add_a_step(rng, flow):
+    put_in(rng, flow, rng.choice(USUAL))
     return "extra_step"
 
 
@@ -160,7 +173,7 @@ def wrap_a_step(rng, flow):
 @damage
 def rename_a_step(rng, flow):
     if s := one(rng, actions(flow)):
-        s.name = "create_visitor_badge"
+        s.name = rng.choice([name for name in USUAL if name != s.name])
         return "wrong_step"
 
 
@@ -173,8 +186,7 @@ def rename_to_an_unknown_step(rng, flow):
 
 @damage
 def add_an_unknown_step(rng, flow):
-    add_a_step(rng, flow)
-    next(s for s in flow.components if s.name == "add_worknote_link" and s.step % 10 == 5).name = "UNKNOWN"
+    put_in(rng, flow, "UNKNOWN")
     return "unknown_step"
 
 
@@ -277,7 +289,7 @@ def flow_input(name: str, value: str):
 @damage
 def swap_a_table(rng, flow):
     if found := one(rng, some_inputs(flow, lambda i: is_table_input(i.name))):
-        found[1].value = "cmdb_ci_zone"
+        found[1].value = rng.choice([t for t in ("incident", "problem", "sys_user") if t != found[1].value])
         return "wrong_table"
 
 
@@ -306,8 +318,8 @@ def change_a_clause(rng, flow, part: int, change: Callable) -> bool:
 
 @damage
 def swap_a_column(rng, flow):
-    name = rng.choice(["a_column", "m_column", "z_column"])
-    return "wrong_column" if change_a_clause(rng, flow, 0, lambda old: name) else None
+    name = rng.choice(["active", "name", "priority", "state"])
+    return "wrong_column" if change_a_clause(rng, flow, 0, lambda old: None if old == name else name) else None
 
 
 @damage

@@ -87,7 +87,7 @@ def lay_out(trees: Sequence[Tree], outline: bool = False) -> Forest:
 @njit(cache=True, nogil=True)
 def _distance(codes, first, cost, rename, roots, a, a_roots, b, b_roots, size_b, trees, forests):
     """Distance of the tree whose nodes begin at `a` from the one at `b`; `a_roots` and `b_roots` are ranges of `roots`."""
-    one = np.uint64(1)
+    one, int32 = np.uint64(1), np.int32
     for x in roots[a_roots[0] : a_roots[1]]:
         first_x = np.uint64(first[a + x])
         rows = np.uint64(x) - first_x + one
@@ -95,40 +95,42 @@ def _distance(codes, first, cost, rename, roots, a, a_roots, b, b_roots, size_b,
             first_y = np.uint64(first[b + y])
             columns = np.uint64(y) - first_y + one
             width = columns + one
+            start_b = b + first_y
             forests[np.uint64(0)] = 0
             for j in range(columns):
-                forests[np.uint64(j) + one] = forests[np.uint64(j)] + cost[b + first_y + np.uint64(j)]
+                forests[np.uint64(j) + one] = forests[np.uint64(j)] + cost[start_b + np.uint64(j)]
             for i in range(rows):
                 node_a = first_x + np.uint64(i)
                 above = np.uint64(i) * width
                 here = above + width
-                tree_row = node_a * size_b
+                tree_row = node_a * size_b + first_y
                 code_a, delete, rename_a = codes[a + node_a], cost[a + node_a], rename[a + node_a]
                 first_a = np.uint64(first[a + node_a])
-                left = forests[above] + delete
+                left = int32(forests[above] + delete)
                 forests[here] = left
                 if first_a == first_x:
                     for j in range(columns):
                         column = np.uint64(j)
-                        node_b = first_y + column
-                        best = min(forests[above + column + one] + delete, left + cost[b + node_b])
-                        if np.uint64(first[b + node_b]) == first_y:
+                        node_b = start_b + column
+                        first_b = np.uint64(first[node_b])
+                        best = min(int32(forests[above + column + one] + delete), int32(left + cost[node_b]))
+                        if first_b == first_y:
                             change = forests[above + column]
-                            if code_a != codes[b + node_b]:
-                                change += max(rename_a, rename[b + node_b])
+                            if code_a != codes[node_b]:
+                                change = int32(change + max(rename_a, rename[node_b]))
                             left = min(best, change)
-                            trees[tree_row + node_b] = left
+                            trees[tree_row + column] = left
                         else:
-                            left = min(best, forests[np.uint64(first[b + node_b]) - first_y] + trees[tree_row + node_b])
+                            left = min(best, int32(forests[first_b - first_y] + trees[tree_row + column]))
                         forests[here + column + one] = left
                 else:
-                    before = (first_a - first_x) * width
+                    before = (first_a - first_x) * width - first_y
                     for j in range(columns):
                         column = np.uint64(j)
-                        node_b = first_y + column
-                        best = min(forests[above + column + one] + delete, left + cost[b + node_b])
-                        joined = forests[before + np.uint64(first[b + node_b]) - first_y] + trees[tree_row + node_b]
-                        left = min(best, joined)
+                        node_b = start_b + column
+                        joined = int32(forests[before + np.uint64(first[node_b])] + trees[tree_row + column])
+                        best = min(int32(forests[above + column + one] + delete), joined)
+                        left = min(best, int32(left + cost[node_b]))
                         forests[here + column + one] = left
     return left
 

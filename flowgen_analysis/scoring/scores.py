@@ -17,6 +17,7 @@ from ..flows.model import Flow, Generation, Sample
 from ..flows.structure import structure_errors
 from .distance import Engine
 from .flowsim import score_pairs
+from .options import Options, compared
 
 # %% ../../nbs/scoring/23_scores.ipynb #cell-04
 def trigger_match(expected: Flow, generated: Flow) -> bool:
@@ -44,27 +45,40 @@ _SCHEMA = {
 }  # fmt: skip
 
 # %% ../../nbs/scoring/23_scores.ipynb #cell-09
+def _columns(options: str) -> list[str]:
+    """The names of the scores under the options of that name, none for none."""
+    return [f"{metric}_{options}" for metric in ("inputs", "outline")] if options else []
+
+
 class Scores(NamedTuple):
     """Scores of runs over a dataset.
 
     frame: a row a generation: sample_id, model, repeat, readable, reason, read_as (clean, repaired, unreadable),
     structure_errors (a count), outline and inputs (FlowSim, 0..1), the same `_validated` (0 where there is a structure error),
     trigger_match, step_overlap (0..1), unparsed (queries that are no encoded query). missing: model and sample_id where a run
-    has nothing. samples: how many samples the dataset has.
+    has nothing. samples: how many samples the dataset has. options: the name of the options that were asked for, such as
+    `best+soft`; the frame then has `inputs_best+soft` and `outline_best+soft` too, and `reference`: which expected flow was
+    the best (by inputs; 0 is the reference).
     """
 
     frame: pl.DataFrame
     missing: pl.DataFrame
     samples: int
+    options: str = ""
 
     @property
     def models(self) -> list[str]:
         """Names of the models, sorted."""
         return self.frame["model"].unique().sort().to_list()
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The columns that are FlowSim: `METRICS`, and those of the options."""
+        return (*METRICS, *_columns(self.options))
+
     def by_sample(self) -> pl.DataFrame:
         """A row a model and sample: `generations`, and the mean over its repeats of every score."""
-        scores = (*METRICS, *_CHECKS, "readable", "unparsed")
+        scores = (*self.metrics, *_CHECKS, "readable", "unparsed")
         means = [pl.col(c).cast(pl.Float64).mean() for c in scores]
         rows = self.frame.group_by("model", "sample_id", maintain_order=True)
         return rows.agg(pl.len().alias("generations"), *means)
@@ -75,7 +89,7 @@ class Scores(NamedTuple):
 
         A sample counts once in a mean, however often it was repeated.
         """
-        scores = [pl.col(c).mean() for c in (*METRICS, *_CHECKS)]
+        scores = [pl.col(c).mean() for c in (*self.metrics, *_CHECKS)]
         means = self.by_sample().group_by("model").agg(pl.col("inputs").is_not_null().sum().alias("n"), *scores)
         rows = self.frame.group_by("model").agg(
             pl.len().alias("generations"),
@@ -91,7 +105,7 @@ class Scores(NamedTuple):
             "generations",
             "unreadable",
             "missing",
-            *METRICS,
+            *self.metrics,
             "structure_errors",
             *_CHECKS,
             "unparsed",
@@ -113,22 +127,38 @@ def score_runs(
     runs: Sequence[Run],
     engine: Engine = "numba",
     progress: Callable[[int, int], None] | None = None,
+    options: Options = Options(),  # noqa: B008
 ) -> Scores:
     """Score every generation of `runs` against the reference flow of its sample. `engine`: `numba`, or `zss` to check.
 
-    progress: called with (done, total) generations now and then.
+    options: score under these too, in columns of their own. progress: called with (done, total) generations now and then.
     """
     reference = {s.id: s.reference for s in samples}
+    expected = {s.id: s.expected for s in samples}
     generations = [g for run in runs for g in run.generations]
     rows: list[dict[str, Any]] = []
     for start in range(0, len(generations), _CHUNK):
-        rows += _score(generations[start : start + _CHUNK], reference, engine)
+        chunk = generations[start : start + _CHUNK]
+        found = _score(chunk, reference, engine)
+        rows += [row | _under(options, expected[g.sample_id], g) for row, g in zip(found, chunk, strict=True)]
         if progress:
             progress(len(rows), len(generations))
     missing = [{"model": run.model, "sample_id": i} for run in runs for i in run.missing(samples)]
-    return Scores(
-        pl.DataFrame(rows, _SCHEMA), pl.DataFrame(missing, {"model": pl.String, "sample_id": pl.String}), len(samples)
-    )
+    more = dict.fromkeys(_columns(options.name), pl.Float64) | ({"reference": pl.Int64} if options.name else {})
+    frame = pl.DataFrame(rows, _SCHEMA | more)
+    gaps = pl.DataFrame(missing, {"model": pl.String, "sample_id": pl.String})
+    return Scores(frame, gaps, len(samples), options.name)
+
+
+def _under(options: Options, expected: Sequence[Flow], generation: Generation) -> dict[str, Any]:
+    """The columns of the options for one generation; none where they are off."""
+    if not options.name or not expected:
+        return {}
+    names = _columns(options.name)
+    if generation.generated is None:
+        return dict.fromkeys(names, 0.0)
+    with_inputs, outline = (compared(expected, generation.generated, inputs, options) for inputs in (True, False))
+    return {names[0]: with_inputs.score(), names[1]: outline.score(), "reference": with_inputs.reference}
 
 
 def _score(generations: Sequence[Generation], reference: Mapping[str, Flow | None], engine: Engine) -> list[dict]:

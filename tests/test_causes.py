@@ -1,0 +1,127 @@
+"""Causes: they add up, and damage done on purpose is called by its name."""
+
+from collections import Counter
+
+import polars as pl
+import pytest
+from damage import DAMAGES, cases, lacks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shared import ROOT, SHARED, needs_shared
+from strategies import flows
+
+from flowgen_analysis.flows.dataset import Run, load_runs, load_samples
+from flowgen_analysis.flows.model import Generation, Sample
+from flowgen_analysis.scoring.flowsim import flowsim
+from flowgen_analysis.scoring.kinds import KINDS
+from flowgen_analysis.scoring.loss import explain, explain_runs, explained
+from flowgen_analysis.scoring.repair import REPAIRS, repair_runs, repaired
+from flowgen_analysis.scoring.scores import score_runs
+
+SAMPLES = load_samples(ROOT / "datasets/test.jsonl")
+some = settings(max_examples=150, deadline=None)
+
+
+def check_causes(one, two, inputs) -> None:
+    """Losses sum to the loss, every edit that costs something has one cause, and repairs stay in bounds."""
+    found = explain(one, two, inputs)
+    assert abs(sum(c.loss for c in found.causes) - (1 - flowsim(one, two, inputs))) < 1e-12
+    edits = Counter(n for c in found.causes for n in c.edits)
+    assert set(edits.values()) <= {1}
+    assert set(edits) == {n for n, e in enumerate(found.script.edits) if e.cost}
+    assert {c.kind for c in found.causes} <= set(KINDS)
+    assert all("\n" not in c.message for c in found.causes)
+    assert repaired(found, KINDS) == 1
+    for kind in {c.kind for c in found.causes}:
+        assert 0 <= repaired(found, [kind]) <= 1
+
+
+@some
+@given(flows(), flows(), st.booleans())
+def test_causes_add_up(one, two, inputs):
+    check_causes(one, two, inputs)
+
+
+@pytest.mark.verify
+def test_causes_add_up_on_thousands():
+    settings(max_examples=3000, deadline=None)(
+        given(flows(max_steps=9), flows(max_steps=9), st.booleans())(check_causes)
+    )()
+
+
+def name_damage(count: int) -> None:
+    """In 99 of 100 cases the kind of damage is among the kinds that the explanation names, and no kind of damage is bad."""
+    every = [f for s in SAMPLES for f in s.expected]
+    tried, named, alone = Counter(), Counter(), Counter()
+    for name, flow, damaged, kind in cases(every, count):
+        kinds = {c.kind for c in explain(flow, damaged, lacking=lacks).causes}
+        tried[name] += 1
+        named[name] += kind in kinds
+        alone[name] += kinds == {kind}
+    print({n: (tried[n], round(named[n] / tried[n], 3), round(alone[n] / tried[n], 3)) for n in tried})
+    assert set(tried) == set(DAMAGES)
+    assert named.total() / tried.total() >= 0.99
+    assert all(named[n] / tried[n] >= 0.95 for n in tried)
+
+
+def test_damage_is_called_by_its_name():
+    name_damage(500)
+
+
+@pytest.mark.verify
+def test_damage_is_called_by_its_name_in_thousands():
+    name_damage(5000)
+
+
+def test_a_repair_of_the_only_damage_gives_the_whole_score():
+    every = [f for s in SAMPLES for f in s.expected]
+    whole = Counter()
+    for name, flow, damaged, kind in cases(every, 300, seed=1):
+        found = explain(flow, damaged, lacking=lacks)
+        if {c.kind for c in found.causes} <= {kind, "following_pill"}:
+            whole[name, repaired(found, [kind]) == 1] += 1
+        assert repaired(found, {c.kind for c in found.causes}) == 1
+    right = sum(n for (_, ok), n in whole.items() if ok)
+    assert right / whole.total() > 0.97, whole
+
+
+def test_losses_add_up_over_samples_slices_and_runs():
+    runs = []
+    for m, seed in (("a", 2), ("b", 3)):
+        made = list(cases([s.reference for s in SAMPLES], 60, seed))
+        damaged = [Generation(sample_id=SAMPLES[n].id, model=m, generated=d) for n, (_, _, d, _) in enumerate(made)]
+        lost = [Generation(sample_id=s.id, model=m, repeat=1, error="cut off") for s in SAMPLES[:7]]
+        runs.append(Run(m, damaged + lost))
+    losses = explain_runs(SAMPLES, runs)
+    scores = score_runs(SAMPLES, runs)
+    for part in (None, [s.id for s in SAMPLES[:20]], [SAMPLES[3].id]):
+        table = losses.by_kind(part).group_by("model").agg(pl.col("loss", "share").sum())
+        kept = scores.by_sample() if part is None else scores.by_sample().filter(pl.col("sample_id").is_in(part))
+        means = dict(kept.group_by("model").agg(pl.col("inputs").mean()).iter_rows())
+        for model, loss, share in table.iter_rows():
+            assert abs(loss - (1 - means[model])) < 1e-12
+            assert abs(share - 1) < 1e-12
+    repairs = repair_runs(explained(SAMPLES, runs[:1]), {"everything": tuple(KINDS)} | dict(REPAIRS))
+    table = {row["repair"]: row for row in repairs.by_repair().rows(named=True)}
+    assert table["everything"]["repaired"] == 1
+    assert all(row["points"] >= -0.05 for row in table.values())
+
+
+@needs_shared
+def test_real_runs_are_explained():
+    samples = load_samples(SHARED / "real/homeassistant/samples.jsonl")
+    runs = load_runs(sorted((SHARED / "real/homeassistant/runs").glob("*.jsonl"))[:8], samples)
+    losses, scores = explain_runs(samples, runs), score_runs(samples, runs).summary()
+    table = dict(losses.by_kind().group_by("model").agg(pl.col("loss").sum()).iter_rows())
+    for model, mean in scores.select("model", "inputs").iter_rows():
+        assert abs(table[model] - (1 - mean)) < 1e-12
+    assert losses.frame.filter(kind="unreadable")["loss"].unique().to_list() == [1.0]
+
+
+def test_several_references_and_their_names():
+    sample = Sample(id="a", requirement="", expected=[SAMPLES[0].reference, SAMPLES[1].reference])
+    run = Run("m", [Generation(sample_id="a", model="m", generated=SAMPLES[1].reference)])
+    plain = explain_runs([sample], [run])
+    assert plain.metric == "inputs"
+    assert plain.generations["reference"].to_list() == [0]
+    assert plain.generations["score"][0] < 1
