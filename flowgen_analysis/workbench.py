@@ -27,6 +27,7 @@ from .flows.files import InputError, write_text
 from .flows.model import Sample
 from .project import Project
 from .reports import markdown
+from .scoring.loss import Losses, explain_runs
 from .scoring.scores import Scores, score_runs
 from .widgets.explorer import Explorer
 from .widgets.overview import overview
@@ -60,7 +61,7 @@ class Workbench:
         self.runs: list[Run] = self.project.runs(self.dataset, self.samples)
         self.registry: Registry = self.project.registry()
         self.matrix: FeatureMatrix = self.project.matrix(self.dataset, self.samples)
-        for name in ("scores", "notes"):
+        for name in ("scores", "notes", "losses"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -99,6 +100,15 @@ class Workbench:
         index = self.index(metric)
         first = model or index.models[0]
         return discover(index, (first, against) if against else first, **options)
+
+    @cached_property
+    def losses(self) -> Losses:
+        """Why every generation lost what it lost: causes whose shares add up to the loss."""
+        return explain_runs(self.samples, self.runs)
+
+    def causes(self, slice: str = "") -> pl.DataFrame:
+        """A row a model and cause over the samples of a slice, the largest loss (0..1) first."""
+        return self.losses.by_kind(self.index().members(slice))
 
     def overview(self):
         """Which model is better, and is it real? A chart of every model's means with their intervals."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from rich.console import Console
@@ -143,8 +143,12 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Read generations a
 HERE = Path(".")
 
 
-def choice(option: str, value: str, choices: Sequence[str]) -> str:
-    """`value`, which must be one of `choices`. Raises `InputError` naming the option."""
-    if value not in choices:
-        raise InputError(option, f"is {value!r}", " or ".join(choices))
-    return value
+_Choice = TypeVar("_Choice", bound=str)
+
+
+def choice(option: str, value: str, choices: Sequence[_Choice]) -> _Choice:
+    """The one of `choices` that `value` is. Raises `InputError` naming the option."""
+    for known in choices:
+        if known == value:
+            return known
+    raise InputError(option, f"is {value!r}", " or ".join(choices))

@@ -15,10 +15,12 @@ import polars as pl
 import typer
 
 from ..analysis.headline import Headline, headlines
+from ..analysis.statistics import Mean, mean_from_sums
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
     JsonOption,
+    Loaded,
     RootOption,
     RunArguments,
     StrictOption,
@@ -32,9 +34,11 @@ from flowgen_analysis.cli.app import (
 from ..features.matrix import FeatureMatrix
 from ..flows.files import InputError, write_bytes
 from ..flows.validation import Finding, validate_file
-from ..reports.markdown import mean_cell
+from ..reports.markdown import mean_cell, percent
 from ..scoring.distance import ENGINES
-from ..scoring.scores import Scores, score_runs
+from ..scoring.loss import explain_runs
+from ..scoring.options import Options
+from ..scoring.scores import METRICS, Scores, score_runs
 
 # %% ../../nbs/cli/92_scoring.ipynb #cell-04
 @app.command("score")
@@ -46,24 +50,69 @@ def score_command(
     ] = None,
     strict: StrictOption = False,
     engine: Annotated[str, typer.Option(help=f"{' or '.join(ENGINES)}.")] = "numba",
+    explain: Annotated[bool, typer.Option("--explain", help="Split what each model loses over causes.")] = False,
+    references: Annotated[str, typer.Option(help="first, or best: also score against every expected flow.")] = "first",
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Also score with texts that cost less the more alike they are.")
+    ] = False,
+    unordered: Annotated[bool, typer.Option("--unordered", help="Also score with branches in any order.")] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Score runs: FlowSim of each model, with and without inputs."""
-    choice("--engine", engine, ENGINES)
+    chosen = choice("--engine", engine, ENGINES)
+    options = Options(
+        best=choice("--references", references, ("first", "best")) == "best", soft=soft, unordered=unordered
+    )
     if output and output.suffix not in (".parquet", ".csv"):
         raise InputError("--output", f"is {str(output)!r}", "a name that ends in .parquet or .csv")
     loaded = load(dataset, run_files or [], root, strict=strict)
     with progress_bar("scoring") as progress:
-        scores = score_runs(loaded.samples, loaded.runs, engine, progress)
+        scores = score_runs(loaded.samples, loaded.runs, chosen, progress, options)
+    causes = _causes(loaded, options) if explain else None
     if output:
         write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
     rows = headlines(scores)
     if as_json:
-        print_json(_scores_json(scores, rows))
-    else:
-        _print_headline(f"{loaded.name}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
-        _print_missing(scores)
+        print_json(_scores_json(scores, rows) | ({} if causes is None else {"causes": _causes_json(causes)}))
+        return
+    _print_headline(f"{loaded.name}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
+    if options.name:
+        _print_milder(scores)
+    if causes is not None:
+        _print_causes(causes)
+    _print_missing(scores)
+
+
+def _causes(loaded: Loaded, options: Options) -> pl.DataFrame:
+    """A row a model and cause: its mean loss with the interval, and its share of all the model loses."""
+    with progress_bar("explaining") as progress:
+        found = explain_runs(loaded.samples, loaded.runs, options=options, progress=progress).by_kind()
+    means = [mean_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) for r in found.to_dicts()]
+    ends = {"low": [m.low for m in means], "high": [m.high for m in means]}
+    return found.with_columns(**{name: pl.Series(name, values, pl.Float64) for name, values in ends.items()})
+
+
+def _causes_json(causes: pl.DataFrame) -> dict[str, list[dict]]:
+    fields = ["kind", "n", "met", "loss", "low", "high", "share"]
+    models = causes["model"].unique().sort().to_list()
+    return {m: causes.filter(pl.col("model") == m).select(fields).to_dicts() for m in models}
+
+
+def _print_causes(causes: pl.DataFrame) -> None:
+    for (model,), rows in causes.group_by("model", maintain_order=True):
+        cells = [
+            [r["kind"], str(r["met"]), mean_cell(Mean(r["n"], r["loss"], r["low"], r["high"])), percent(r["share"])]
+            for r in rows.to_dicts()
+        ]
+        print_table(f"what {model} loses, points of FlowSim", ["", "samples", "loss", "share"], cells)
+
+
+def _print_milder(scores: Scores) -> None:
+    """The means under the options that were asked for, beside FlowSim's own."""
+    fields = [m for m in scores.metrics if m not in METRICS]
+    rows = [[r["model"], *(percent(r[f]) for f in fields)] for r in scores.summary().to_dicts()]
+    print_table(f"milder than FlowSim: {scores.options}", ["model", *fields], rows)
 
 
 def _scores_json(scores: Scores, rows: Sequence[Headline]) -> dict[str, Any]:
