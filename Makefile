@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 OPEN ?= 1
 
-.PHONY: workbench test verify bench fmt check clean
+.PHONY: workbench test verify bench pictures fmt check clean
 
 workbench: .setup/env
 	$(BIN)/flowgen generate test
@@ -23,6 +23,9 @@ bench: .setup/env .setup/bench
 	$(BIN)/python benchmarks/flowsim.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/pipeline.py
+
+pictures: .setup/env .setup/browser
+	$(BIN)/python tests/browser/pictures.py
 
 fmt: .setup/env
 	$(BIN)/ruff format .
