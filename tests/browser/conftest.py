@@ -104,7 +104,7 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: Playwright keeps an event loop running, and other tests want their own
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
