@@ -23,6 +23,7 @@ bench: .setup/env .setup/bench
 	$(BIN)/python benchmarks/flowsim.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/large.py
 
 pictures: .setup/env .setup/browser
 	$(BIN)/python tests/browser/pictures.py

@@ -1,0 +1,313 @@
+"""Large runs: the same numbers however they are made: on one process or more, after a kill, on a cluster that loses a worker."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import polars as pl
+import pytest
+from damage import cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shared import ROOT
+
+from flowgen_analysis.flows.dataset import Run, load_runs, load_samples, save_run
+from flowgen_analysis.flows.files import InputError
+from flowgen_analysis.flows.model import Flow, Generation, Sample
+from flowgen_analysis.flows.reading import flow_to_dict, read_flow
+from flowgen_analysis.scoring.batch import read_scores, score_large
+from flowgen_analysis.scoring.bounds import distance_bounds, keyroot_nodes
+from flowgen_analysis.scoring.distance import tree_distances
+from flowgen_analysis.scoring.flowsim import flowsim
+from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.scoring.tree import Encoder
+
+SAMPLES = [s for s in load_samples(ROOT / "datasets" / "test.jsonl") if s.reference]
+
+
+def damaged_pairs(count: int) -> list[tuple[Flow, Flow]]:
+    return [(flow, bad) for _, flow, bad, _ in cases([s.reference for s in SAMPLES], count)]
+
+
+@pytest.fixture(scope="module")
+def work() -> tuple[list[Sample], list[Run]]:
+    """Two models over samples of their own, with repeats, unreadable ones and samples that expect nothing."""
+    pairs = damaged_pairs(400)
+    samples = [Sample(id=f"s{n}", requirement="", expected=[e]) for n, (e, _) in enumerate(pairs)]
+    samples += [Sample(id="open", requirement=""), Sample(id="unseen", requirement="", expected=[Flow()])]
+    good = [Generation(sample_id=f"s{n}", model="a", generated=g) for n, (_, g) in enumerate(pairs)]
+    again = [g.model_copy(update={"repeat": 1}) for g in good[:50]]
+    none = [Generation(sample_id=f"s{n}", model="b", error="cut off") for n in range(20)]
+    shuffled = [Generation(sample_id=f"s{n}", model="b", generated=pairs[-n][1], repeat=1) for n in range(300)]
+    extra = [Generation(sample_id="open", model="b", generated=pairs[0][1])]
+    return samples, [Run("a", good + again), Run("b", none + shuffled + extra)]
+
+
+@pytest.fixture(scope="module")
+def plain(work):
+    return score_runs(*work)
+
+
+def same(found: pl.DataFrame, expected: pl.DataFrame) -> bool:
+    return found.select(expected.columns).equals(expected)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("part", [7, 500])
+def test_the_numbers_are_those_of_score_runs(work, plain, tmp_path, jobs, part):
+    samples, runs = work
+    calls = []
+    batch = score_large(
+        samples, runs, tmp_path / "x.parquet", jobs=jobs, part=part, progress=lambda *c: calls.append(c)
+    )
+    scores = read_scores(batch.path, samples)
+    assert same(scores.frame, plain.frame)
+    assert scores.summary().equals(plain.summary())
+    assert scores.missing.sort("model", "sample_id").equals(plain.missing.sort("model", "sample_id"))
+    assert batch.bounded == 0
+    assert scores.frame.filter(pl.col("inputs") != pl.col("inputs_low")).is_empty()
+    total = plain.frame.height
+    assert [c[1] for c in calls] == [total] * len(calls)
+    assert calls[-1][0] == total
+    assert calls == sorted(calls)
+
+
+def test_rows_and_files_give_the_same(work, plain, tmp_path):
+    """A run file, its rows one by one, and the runs that are read from it."""
+    samples, runs = work
+    paths = [save_run(tmp_path / f"{r.model}.jsonl", r.generations) for r in runs]
+    rows = [json.loads(line) for p in paths for line in p.read_text().splitlines()]
+    for n, item in enumerate((paths, rows, iter(rows), load_runs(paths, samples))):
+        batch = score_large(samples, item, tmp_path / f"{n}.parquet", jobs=2, part=100)
+        assert same(pl.read_parquet(batch.path), plain.frame)
+
+
+def test_a_row_is_read_as_a_run_reads_it(tmp_path):
+    """Replies that are mended, broken or raw are read alike, also where the same one comes again."""
+    samples = [Sample(id=i, requirement="", expected=[SAMPLES[0].reference]) for i in "ab"]
+    replies = [json.loads(x)["reply"] for x in (ROOT / "tests" / "damaged_replies.jsonl").read_text().splitlines()]
+    rows = [
+        {"id": i, "model": m, "repeat": n, "generated": reply if m == "text" else None, "raw": reply}
+        for i in "ab"
+        for m in ("text", "raw")
+        for n, reply in enumerate(replies)
+    ]
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    expected = score_runs(samples, load_runs([path], samples)).frame.sort("model", "sample_id", "repeat")
+    found = pl.read_parquet(score_large(samples, [path], tmp_path / "x.parquet").path)
+    assert same(found.sort("model", "sample_id", "repeat"), expected)
+
+
+def test_pairs(tmp_path):
+    """Flows or plain dicts; what is hard to write as UTF-8 too."""
+    pairs = damaged_pairs(60)
+    odd = read_flow({"trigger": None, "components": [{"name": "\ud800", "step": 1}]})
+    mixed = [(flow_to_dict(e), g) if n % 2 else (e, flow_to_dict(g)) for n, (e, g) in enumerate(pairs)]
+    frame = pl.read_parquet(
+        score_large([], [*mixed, (odd, odd), (odd, None)], tmp_path / "x.parquet", jobs=2, part=9).path
+    )
+    assert frame["inputs"].to_list() == [*(flowsim(e, g) for e, g in pairs), 1.0, 0.0]
+    assert frame["sample_id"].to_list() == [str(n) for n in range(62)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_bad_input_is_one_line_and_the_rest_stands(tmp_path, jobs):
+    rows = [{"id": SAMPLES[0].id, "model": "m", "repeat": n, "generated": None} for n in range(40)]
+    for bad, said in (({"id": "zz"}, "'zz', which is no sample"), ({"model": ""}, "model")):
+        broken = [*rows[:-1], rows[-1] | bad]
+        with pytest.raises(InputError, match=said) as error:
+            score_large(SAMPLES, broken, tmp_path / "x.parquet", jobs=jobs, part=5)
+        assert str(error.value).startswith("work[39]")
+        assert not (tmp_path / "x.parquet").exists()
+    batch = score_large(SAMPLES, rows, tmp_path / "x.parquet", jobs=jobs, part=5)
+    assert (batch.generations, batch.resumed >= 5) == (40, True)
+
+
+# --- killed and resumed ---
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_batch import damaged_pairs, slowly
+from flowgen_analysis.scoring.batch import score_large
+score_large([], slowly(damaged_pairs(400)), sys.argv[2], jobs=int(sys.argv[3]), part=20)
+"""
+
+
+def slowly(pairs):
+    for pair in pairs:
+        time.sleep(0.01)
+        yield pair
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_and_resumed(tmp_path, jobs):
+    """A process and its workers are killed at some moment; the next call scores what is not there, to the same result."""
+    out, parts = tmp_path / "x.parquet", tmp_path / ".x.parquet.parts"
+    command = [sys.executable, "-c", CHILD, str(ROOT / "tests"), str(out), str(jobs)]
+    child = subprocess.Popen(command, start_new_session=True)
+    try:
+        until = time.monotonic() + 60
+        while len(list(parts.glob("0*.parquet"))) < 5 and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    written = {p.name: p.read_bytes() for p in parts.glob("0*.parquet")}
+    assert 5 <= len(written) < 20
+    assert not out.exists()
+    batch = score_large([], damaged_pairs(400), out, jobs=jobs, part=20)
+    assert batch.resumed == 20 * len(written)
+    whole = score_large([], damaged_pairs(400), tmp_path / "whole.parquet", part=33)
+    assert pl.read_parquet(out).equals(pl.read_parquet(whole.path))
+    assert [p.name for p in tmp_path.iterdir() if ".parts" in p.name] == []
+
+
+def test_a_part_whose_input_changed_is_scored_again(tmp_path):
+    pairs: list = damaged_pairs(40)
+    with pytest.raises(InputError):
+        score_large([], [*pairs, ({"components": 1}, None)], tmp_path / "x.parquet", part=10)
+    pairs[15] = pairs[15][0], pairs[3][1]
+    batch = score_large([], pairs, tmp_path / "x.parquet", part=10)
+    assert batch.resumed == 30
+    assert pl.read_parquet(batch.path)["inputs"].to_list() == [flowsim(e, g) for e, g in pairs]
+    with pytest.raises(InputError):
+        score_large([], [*pairs, ({"components": 1}, None)], tmp_path / "y.parquet", part=10)
+    assert score_large([], pairs, tmp_path / "y.parquet", part=10, resume=False).resumed == 0
+
+
+def test_a_full_disk_leaves_the_old_result(tmp_path, monkeypatch):
+    pairs = damaged_pairs(10)
+    out = score_large([], pairs, tmp_path / "x.parquet").path
+    before = out.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(InputError, match="No space left"):
+        score_large([], pairs[:5], out)
+    assert out.read_bytes() == before
+
+
+# --- on a cluster ---
+
+
+def test_a_cluster_that_loses_a_worker(tmp_path):
+    """The same call on a Dask scheduler with two workers, one killed while it works."""
+    distributed = pytest.importorskip("distributed")
+    pairs = damaged_pairs(1000)
+    killed = []
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    folder = str(tmp_path / "dask")
+    with distributed.LocalCluster(**settings, local_directory=folder) as cluster, distributed.Client(cluster) as client:
+        pids = list(client.run(os.getpid).values())
+
+        def progress(done: int, total: int) -> None:
+            if not killed:
+                killed.append(pids[0])
+                os.kill(pids[0], signal.SIGKILL)
+            assert total == 1000
+
+        with joblib.parallel_config(backend="dask"):
+            batch = score_large([], pairs, tmp_path / "x.parquet", part=20, progress=progress)
+        after = list(client.run(os.getpid).values())
+    assert killed
+    assert killed[0] not in after
+    assert batch.generations == 1000
+    whole = score_large([], pairs, tmp_path / "whole.parquet")
+    assert pl.read_parquet(batch.path).equals(pl.read_parquet(whole.path))
+
+
+# --- a budget a pair ---
+
+
+def comb(steps: int, name: str, left: bool, names: int = 7) -> Flow:
+    """Every block holds a step and the next block: the shape that costs the kernel most, on one side."""
+    made = []
+    for n in range(1, steps, 2):
+        block = made[-1 if left else -2]["step"] if made else None
+        leaf, inner = {"name": f"{name}{n % names}", "block": block}, {"name": "IF", "block": block}
+        made += [leaf | {"step": n}, inner | {"step": n + 1}] if left else [inner | {"step": n}, leaf | {"step": n + 1}]
+    return read_flow({"trigger": {"type": "daily"}, "components": made})
+
+
+def test_a_thousand_nodes_cannot_hold_the_batch(tmp_path):
+    """Pathological pairs among plain ones: theirs are bounds, every other score is what it was, and it takes seconds."""
+    pairs: list = damaged_pairs(100)
+    bad = [(comb(1000, "x", left), comb(900, "x", left, names=5)) for left in (True, False)]
+    encoder = Encoder()
+    cells = keyroot_nodes([encoder.tree(f) for f in bad[0] + bad[1]]).reshape(-1, 2).prod(axis=1)
+    assert cells.max() > 1e10, "a minute or more of the kernel"
+    start = time.perf_counter()
+    batch = score_large([], [*pairs[:50], *bad, *pairs[50:]], tmp_path / "x.parquet", budget_s=0.5)
+    assert time.perf_counter() - start < 15
+    frame = pl.read_parquet(batch.path)
+    assert batch.bounded == frame["bounded"].sum() >= 1
+    assert not frame["bounded"][:50].any()
+    assert not frame["bounded"][52:].any()
+    assert frame["inputs"].to_list()[:50] == [flowsim(e, g) for e, g in pairs[:50]]
+    held = frame.filter("bounded").row(0, named=True)
+    assert held["inputs"] is None
+    assert 0 <= held["inputs_low"] < held["inputs_high"] < 1
+    assert frame.height == 102
+
+
+def test_an_equal_flow_needs_no_budget(tmp_path):
+    flow = comb(1000, "x", False)
+    other = flow.model_copy(deep=True)
+    other.components[0].annotation = "the same but for what is not compared"
+    frame = pl.read_parquet(score_large([], [(flow, flow), (flow, other)], tmp_path / "x.parquet", budget_s=0).path)
+    assert frame["inputs"].to_list() == [1.0, 1.0]
+
+
+def test_the_budget_is_that_of_the_first_call(tmp_path):
+    """A slower machine resumes with the cells the first allowed, so the parts agree on which pairs are bounded."""
+    pairs = [(comb(60, "x", True), comb(50, "x", False, names=5))] * 3
+    with pytest.raises(InputError):
+        score_large([], [*pairs, ({"components": 1}, None)], tmp_path / "x.parquet", part=1, budget_s=1)
+    note = tmp_path / ".x.parquet.parts" / "budget.json"
+    kept = json.loads(note.read_text())
+    note.write_text(json.dumps(kept | {"cells": 0.0}))
+    batch = score_large([], pairs, tmp_path / "x.parquet", part=1, budget_s=1)
+    assert (batch.resumed, batch.bounded) == (0, 3)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_bounds_hold(seed):
+    """For damaged and for unrelated flows, with inputs and without, cheap bounds and better ones."""
+    rng = random.Random(seed)
+    _, flow, bad, _ = next(cases([s.reference for s in SAMPLES], 1, seed))
+    encoder = Encoder()
+    trees = [encoder.tree(f) for f in (flow, bad, rng.choice(SAMPLES).reference)]
+    pairs = [(0, 1), (0, 2), (1, 2), (2, 0)]
+    for outline in (True, False):
+        exact = tree_distances(trees, pairs, outline=outline).distance
+        for (e, g), d in zip(pairs, exact, strict=True):
+            better, cheap = (distance_bounds(trees[e], trees[g], outline, cells) for cells in (25e6, 0))
+            assert cheap.low <= better.low <= d <= better.high <= cheap.high
+
+
+@pytest.mark.verify
+def test_memory_is_flat():
+    """`benchmarks/large.py` at 2,000 and at 20,000 pairs."""
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "large.py"),
+        "--json",
+        "--sizes",
+        "2000",
+        "20000",
+        "--jobs",
+        "1",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    small, large = (json.loads(line) for line in done.stdout.splitlines())
+    assert large["peak_mb"] < 1.15 * small["peak_mb"]
