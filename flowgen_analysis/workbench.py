@@ -31,6 +31,8 @@ from .scoring.loss import Losses, explain_runs
 from .scoring.scores import Scores, score_runs
 from .widgets.explorer import Explorer
 from .widgets.overview import overview
+from .widgets.rater import Rater
+from .widgets.tagger import Tagger
 
 # %% ../nbs/90_workbench.ipynb #cell-04
 class Workbench:
@@ -121,6 +123,15 @@ class Workbench:
     def explorer(self, metric: str = "inputs") -> Explorer:
         """What do the failures have in common? Slice by features, read the means, open the samples."""
         return Explorer(self.samples, self.runs, self.matrix, self.scores, self.registry, self.notes, metric)
+
+    def tagger(self, by: str, slice: str = "") -> Tagger:
+        """Judge features sample by sample, with keys; every tag is in the journal before the screen shows it. `by`: who."""
+        queue = self.index().members(slice) if slice else None
+        return Tagger(self.project, self.dataset, self.samples, self.registry, by, queue)
+
+    def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
+        """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
+        return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
 
     def report(self, path: str | Path) -> Path:
         """Write the report on this dataset as Markdown (`.md`). Raises `InputError` for any other kind of file."""

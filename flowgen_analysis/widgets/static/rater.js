@@ -1,0 +1,68 @@
+// How good is this flow, 0 to 10? Nothing on this page knows which model made it.
+const SCORES = [..."0123456789x"];
+
+export default panel(({ el, model, leaving }) => {
+  const post = postbox(model, (answer) => { if (answer) { failure = answer.error ? answer : null; line = answer.lines.at(-1) ?? line; } redraw(); });
+  let state = null, failure = null, line = null, asked = null;
+  const title = make("b", {}, "How well does this flow do what is asked?"), count = make("span"), fill = make("i");
+  const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Rated", "aria-valuemin": "0" }, fill);
+  const disk = make("span", { class: "fg-tag-disk", role: "status" });
+  const alert = make("div", { class: "fg-error", role: "alert" });
+  const place = make("span", { class: "fg-hint" }), flow = make("div", { class: "fg-tag-flow fg-rate-flow", tabindex: "-1" });
+  const tool = (text, hover, cap, value) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick: () => step(value) }, key(cap), make("span", {}, text));
+  const scores = SCORES.map((cap, i) => make("button", { type: "button", role: "radio", "data-score": i, onclick: () => rate(i) }, make("b", {}, `${i}`), i === 10 ? key(cap) : null));
+  const scale = make("div", { class: "fg-rate-scale", role: "radiogroup", "aria-label": "Score" }, make("span", { class: "fg-hint" }, "useless"), ...scores, make("span", { class: "fg-hint" }, "nothing to change"));
+  const root = make("div", { class: "fg-tag fg-rate", tabindex: "0", role: "application", "aria-label": "Rater" },
+    make("div", { class: "fg-tag-head" }, title, meter, count, disk), alert,
+    make("div", { class: "fg-rate-bar" }, tool("‹", "Previous", "p", -1), tool("›", "Next", "n", 1), place, scale), flow);
+  el.append(root);
+
+  const step = (value) => { if (!post.moving()) post.send("step", { value }, { moves: true }); };
+  const rate = (score) => {
+    if (post.moving()) return;
+    asked = score;
+    post.send("rate", { item: state.item, score }, { moves: true });
+  };
+  root.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const pressed = e.key.toLowerCase(), score = SCORES.indexOf(pressed);
+    if (score >= 0) rate(score);
+    else if (pressed === "n") step(1);
+    else if (pressed === "p") step(-1);
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
+  });
+  root.addEventListener("click", (e) => { if (e.detail && e.target.closest("button, .fg-tag-flow")) root.focus({ preventScroll: true }); });
+
+  const redraw = () => {
+    if (!state) return;
+    const moving = post.moving();
+    if (!moving) asked = null;
+    scores.forEach((b, i) => {
+      b.setAttribute("aria-checked", !moving && state.score === i);
+      b.classList.toggle("fg-tag-pending", moving && asked === i);
+    });
+    const late = post.late();
+    root.classList.toggle("fg-tag-late", late);
+    disk.textContent = late ? "kernel busy or gone: not on disk" : asked !== null ? "not on disk yet" : line ? `on disk, line ${line.toLocaleString("en")}` : "";
+    disk.dataset.unsaved = asked === null ? 0 : 1;
+    disk.dataset.line = line ?? "";
+    alert.hidden = !failure;
+    alert.textContent = failure?.error ?? "";
+  };
+  const drawSample = () => { showHtml(flow, model.get("sample").html ?? ""); flow.scrollTop = 0; };
+  const tick = setInterval(redraw, 2000);
+  model.on("change:sample", drawSample);
+  leaving(() => { clearInterval(tick); post.close(); model.off("change:sample", drawSample); });
+  drawSample();
+  return () => {
+    state = model.get("state");
+    count.textContent = state.rated === state.total ? `all ${state.total} rated, thank you` : `${state.rated} of ${state.total} rated`;
+    place.textContent = `${state.item + 1} of ${state.total}`;
+    fill.style.width = `${(100 * state.rated) / Math.max(1, state.total)}%`;
+    meter.setAttribute("aria-valuemax", state.total);
+    meter.setAttribute("aria-valuenow", state.rated);
+    redraw();
+  };
+});

@@ -1,0 +1,134 @@
+// What tagger and rater share: HTML that came escaped from Python, and messages that are done only once the kernel says so.
+function showHtml(node, html) {
+  node.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+}
+
+// Each event has a number of its own and stays in `waiting` until the kernel answers that number. Nothing is shown as done before.
+// One message is under way at a time, with all events since the last: a kernel may take up two messages in two threads (Lab gives
+// comms subshells) and the later one first. An event that moves to another sample holds back the keys after it: they are about the
+// sample that comes, not the one that goes.
+function postbox(model, changed) {
+  const prefix = Math.random().toString(36).slice(2), waiting = new Map(), held = [];
+  let n = 0, moving = null, underWay = null, gone = false, outgoing = [];
+  const flush = () => {
+    if (underWay !== null || !outgoing.length) return;
+    const events = outgoing;
+    outgoing = [];
+    underWay = events.at(-1).seq;
+    try {
+      model.send({ type: "several", events });
+    } catch {
+      gone = true;  // the kernel was started anew and knows nothing of this page; the keys stay here all the same
+    }
+  };
+  const send = (type, data = {}, { words = [], moves = false, quiet = false, then = null } = {}) => {
+    const seq = `${prefix}-${++n}`;
+    waiting.set(seq, { words, quiet, then, since: Date.now() });
+    if (moves) moving = seq;
+    outgoing.push({ ...data, type, seq });
+    flush();
+    changed();
+  };
+  const answered = (answer) => {
+    const sent = answer.type === "done" && waiting.get(answer.seq);
+    if (!sent) return;
+    waiting.delete(answer.seq);
+    if (moving === answer.seq) moving = null;
+    if (underWay === answer.seq) underWay = null;
+    changed(answer, sent);
+    sent.then?.(answer);
+    while (held.length && moving === null) held.shift()();
+    flush();
+  };
+  model.on("msg:custom", answered);
+  return {
+    send,
+    whenStill: (action) => (moving === null ? action() : held.push(action)),
+    waiting: () => [...waiting.values()],
+    held: () => held.length,
+    moving: () => moving !== null,
+    late: () => gone || [...waiting.values()].some((w) => Date.now() - w.since > 3000),
+    close: () => model.off("msg:custom", answered),
+  };
+}
+
+const SAYS = { true: "yes", false: "no", null: "" };
+const key = (text) => make("kbd", {}, text);
+
+// A feature: key, name, what a detector sees, what others say, yes and no.
+function tagRow(feature, { say, survey }) {
+  const name = make("span", { class: "fg-tag-name" });
+  const seen = make("button", { type: "button", class: "fg-tag-seen", tabindex: "-1" });
+  const others = make("span", { class: "fg-tag-others" });
+  const all = make("button", { type: "button", class: "fg-tag-all", title: "Accept or refuse the detector for every sample", "aria-label": `${feature.title}: accept or refuse for every sample`, onclick: () => survey(feature.name) }, "all");
+  const choice = (value, sign) => make("button", { type: "button", role: "radio", class: `fg-tag-${SAYS[value]}`, "aria-label": SAYS[value], onclick: () => say(feature.name, value === row.value ? null : value) }, sign);
+  const yes = choice(true, "yes"), no = choice(false, "no");
+  const node = make("div", { class: "fg-tag-row", role: "radiogroup", "aria-label": feature.title, "data-feature": feature.name }, key(feature.key), name, seen, others, all, yes, no);
+  const row = { node, value: null };
+  row.update = (data, now, sample) => {
+    row.value = now.value;
+    node.dataset.sample = sample;
+    name.textContent = data.title;
+    name.title = `${data.name}: ${data.description}`;
+    seen.hidden = !data.seen && !data.error;
+    seen.textContent = data.error ? "failed" : data.seen ? `✓ ${data.places.slice(0, 2).join(", ")}${data.places.length > 2 ? ` +${data.places.length - 2}` : ""}` : "";
+    seen.title = data.error || `A detector sees it:\n${data.evidence}\nClick accepts.`;
+    seen.onclick = () => say(data.name, true);
+    seen.disabled = !data.seen;
+    seen.classList.toggle("fg-tag-failed", Boolean(data.error));
+    all.hidden = data.seen === null;
+    const against = data.others.filter((o) => now.value !== null && o.value !== now.value);
+    others.textContent = data.others.map((o) => `${o.by} ${SAYS[o.value]}`).join(", ");
+    others.title = others.textContent;
+    node.classList.toggle("fg-tag-conflict", against.length > 0);
+    node.dataset.done = now.pending ? "" : SAYS[now.value];
+    node.dataset.pending = now.pending ? SAYS[now.value] || "withdrawn" : "";
+    node.setAttribute("aria-busy", now.pending);
+    for (const [button, value] of [[yes, true], [no, false]]) {
+      button.setAttribute("aria-checked", now.value === value && !now.pending);
+      button.classList.toggle("fg-tag-pending", now.pending && now.value === value);
+      button.classList.toggle("fg-tag-suggested", now.value === null && data.seen === value);
+      button.title = now.value === value ? "Again withdraws" : data.seen === null ? SAYS[value] : `${SAYS[value]}: ${data.seen === value ? "what the detector says" : "not what the detector says"}`;
+    }
+  };
+  return row;
+}
+
+// The form of a new feature. The name follows the title until somebody types one.
+function featureForm({ add, cancel }) {
+  const field = (label, props) => {
+    const input = make("input", { type: "text", spellcheck: "false", autocomplete: "off", ...props });
+    return [make("label", {}, make("span", {}, label), input), input];
+  };
+  const list = `fg-themes-${Math.random().toString(36).slice(2)}`;
+  const [titled, title] = field("Title", { placeholder: "VIP caller", oninput: () => { if (!own) name.value = title.value.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, ""); } });
+  const [named, name] = field("Name", { placeholder: "vip_caller", oninput: () => { own = name.value !== ""; } });
+  const [themed, theme] = field("Theme", { placeholder: "Difficult", list });
+  const [described, description] = field("Meaning", { placeholder: "What makes a sample have it" });
+  const themes = make("datalist", { id: list });
+  const error = make("p", { class: "fg-error", role: "alert" });
+  const submit = () => add({ title: title.value.trim(), name: name.value.trim(), theme: theme.value.trim(), description: description.value.trim() });
+  const node = make("div", { class: "fg-tag-form", role: "form", "aria-label": "New feature" }, titled, named, themed, described, themes,
+    make("div", { class: "fg-tag-buttons" }, make("button", { type: "button", class: "fg-tag-do", onclick: submit }, "Add feature"), make("button", { type: "button", class: "fg-quiet", onclick: cancel }, "Cancel"), error));
+  node.addEventListener("keydown", (e) => {
+    e.stopPropagation();
+    if (e.key === "Enter" && e.target.tagName === "INPUT") submit();
+    else if (e.key === "Escape") cancel();
+  });
+  node.hidden = true;
+  let own = false;
+  return {
+    node,
+    open: (themeNames, suggested = "") => {
+      own = Boolean(suggested);
+      for (const input of [title, name, theme, description]) input.value = "";
+      name.value = suggested;
+      themes.replaceChildren(...themeNames.map((t) => make("option", { value: t })));
+      error.textContent = "";
+      node.hidden = false;
+      title.focus();
+    },
+    close: () => { node.hidden = true; },
+    fail: (text) => { error.textContent = text; },
+  };
+}

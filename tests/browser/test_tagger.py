@@ -1,0 +1,378 @@
+"""The tagger and the rater in a real JupyterLab: real key presses, kernels killed, two people at once."""
+
+import json
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from conftest import Lab, Watched, copy_project
+from playwright.sync_api import Browser, Page, expect
+
+from flowgen_analysis.features.journal import load_journal
+from flowgen_analysis.flows.dataset import load_samples, save_samples
+
+pytestmark = pytest.mark.browser
+
+TAGGER = """
+import os
+from pathlib import Path
+from flowgen_analysis.project import Project
+from flowgen_analysis.widgets.tagger import Tagger
+Path("../kernel").write_text(str(os.getpid()))
+project = Project.open("..")
+samples = project.samples("test")
+Tagger(project, "test", samples, project.registry(), by="{by}")
+"""
+RATER = """
+from flowgen_analysis.baselines import make_baselines
+from flowgen_analysis.project import Project
+from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.widgets.rater import Rater
+project = Project.open("..")
+samples = project.samples("test")[:12]
+make_baselines(project, "test")
+runs = project.runs("test", project.samples("test"))
+runs = [r._replace(generations=[g for g in r.generations if g.sample_id in {{s.id for s in samples}}]) for r in runs]
+Rater(project, "test", samples, runs, score_runs(samples, runs), by="{by}", n=8)
+"""
+# Everything that the page ever showed as done.
+WATCH = """
+window.shownAsDone = [];
+const look = (row) => row.dataset.done && shownAsDone.push([row.dataset.sample, row.dataset.feature, row.dataset.done]);
+new MutationObserver((all) => all.forEach((m) => look(m.target)))
+    .observe(document.querySelector(".fg-tag"), { subtree: true, attributes: true, attributeFilter: ["data-done"] });
+"""
+
+
+class Desk(NamedTuple):
+    """A project of its own within Lab's folder, and the notebooks of the people who work in it."""
+
+    lab: Lab
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "feature_matrices" / "test.journal.jsonl"
+
+    def tags(self) -> list[tuple[str, str, bool | None]]:
+        return [(t.sample_id, t.feature, t.value) for t in load_journal(self.journal).tags]
+
+    def show(self, page: Page, by: str, code: str = TAGGER) -> None:
+        """Open the notebook of `by`, run it, and give the keys to the tagger."""
+        notebook = self.root / "nbs" / f"{by}.ipynb"
+        cell = {
+            "cell_type": "code",
+            "id": "c",
+            "metadata": {},
+            "source": code.format(by=by),
+            "outputs": [],
+            "execution_count": None,
+        }
+        kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+        notebook.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+        self.lab.open(page, str(notebook.relative_to(self.lab.root)))
+        self.run(page)
+
+    def run(self, page: Page) -> None:
+        self.lab.command(page, "notebook:run-all-cells")
+        page.locator(".fg-tag .fg-flow, .jp-mod-error, [data-mime-type$=stderr]").first.wait_for(timeout=60_000)
+        assert page.locator(".fg-tag .fg-flow").count(), page.locator(".jp-OutputArea-output").all_inner_texts()
+        page.locator(".fg-tag").focus()
+
+    def kernel(self) -> int:
+        return int((self.root / "kernel").read_text())
+
+
+@pytest.fixture
+def desk(lab: Lab, tmp_path: Path) -> Desk:
+    root = lab.root / tmp_path.name
+    root.mkdir()
+    copy_project(root)
+    desk = Desk(lab, root)
+    desk.journal.unlink()
+    return desk
+
+
+def keys(page: Page) -> dict[str, str]:
+    """The key of every feature, as shown."""
+    found = page.locator(".fg-tag-row").evaluate_all(
+        "rows => rows.map(r => [r.dataset.feature, r.querySelector('kbd').textContent])"
+    )
+    return dict(found)
+
+
+def row(page: Page, feature: str):
+    return page.locator(f".fg-tag-row[data-feature='{feature}']")
+
+
+def all_on_disk(page: Page, timeout: float = 30_000) -> None:
+    page.wait_for_function("document.querySelector('.fg-tag-disk').dataset.unsaved === '0'", timeout=timeout)
+
+
+def shown_id(page: Page) -> str:
+    return page.locator(".fg-tag-sample header b").inner_text()
+
+
+def clean(watched: Watched) -> None:
+    assert watched.errors == []
+    assert watched.outside == []
+
+
+def press_tags(desk: Desk, page: Page, n: int) -> None:
+    """Press `n` feature keys, six a sample, without waiting for anything, and expect a line each, in order."""
+    caps, ids = keys(page), [s.id for s in load_samples(desk.root / "datasets" / "test.jsonl")]
+    pick, expected = random.Random(n), []
+    for i in range(n):
+        sample = (i // 6) % len(ids)
+        if i and i % 6 == 0:
+            for _ in range(1 if sample else len(ids) - 1):
+                page.keyboard.press("n" if sample else "p")
+        chosen = pick.choice([f for f in caps if (ids[sample], f) not in {e[:2] for e in expected[-6:]}])
+        page.keyboard.press(caps[chosen])
+        expected.append((ids[sample], chosen))
+    all_on_disk(page, 120_000)
+    assert [t[:2] for t in desk.tags()] == expected
+    expect(page.locator(".fg-tag-disk")).to_have_text(f"on disk, line {n:,}")
+
+
+def test_sixty_tags_by_key_are_sixty_lines_in_order(desk, watched):
+    desk.show(watched.page, "ana")
+    press_tags(desk, watched.page, 60)
+    assert all(value is True for *_, value in desk.tags())
+    clean(watched)
+
+
+@pytest.mark.verify
+def test_a_thousand_tags_by_key_are_a_thousand_lines_in_order(desk, watched):
+    desk.show(watched.page, "ana")
+    press_tags(desk, watched.page, 1000)
+    clean(watched)
+
+
+def kill_and_tag(desk: Desk, page: Page, times: int, seed: int) -> None:
+    """Tag while the kernel is killed at a random moment, again and again: what was shown as done is in the journal."""
+    pick, done = random.Random(seed), set()
+    desk.show(page, "ana")
+    for _ in range(times):
+        page.evaluate(WATCH)
+        caps = list(keys(page).values())
+        killed = threading.Event()
+        pid = desk.kernel()
+        (desk.root / "kernel").unlink()
+
+        def kill(pid: int = pid, killed: threading.Event = killed) -> None:
+            os.kill(pid, signal.SIGKILL)
+            killed.set()
+
+        threading.Timer(pick.uniform(0.1, 1.5), kill).start()
+        while not killed.is_set():
+            page.keyboard.press(pick.choice([*caps, *caps, "n", "p", "u", "Enter"]))
+        for _ in range(3):
+            page.keyboard.press(pick.choice(caps))
+        page.wait_for_timeout(300)
+        shown = page.evaluate("window.shownAsDone")
+        lines = {(s, f, {True: "yes", False: "no"}.get(v)) for s, f, v in desk.tags()}
+        assert shown, "nothing was tagged before the kernel died"
+        assert {tuple(s) for s in shown} <= lines
+        done |= {tuple(s) for s in shown}
+        restart(desk, page)
+    assert done <= {(s, f, {True: "yes", False: "no"}.get(v)) for s, f, v in desk.tags()}
+    for line in desk.journal.read_text().splitlines():
+        json.loads(line)
+
+
+def restart(desk: Desk, page: Page) -> None:
+    """Give the notebook a new kernel, as a person does (Jupyter gives up after five), say OK to what Lab asks, and run it."""
+    page.evaluate(
+        "window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({ name: 'python3' }).then(() => null)"
+    )
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
+    page.wait_for_function(f"{kernel}?.status === 'idle' && {kernel}.connectionStatus === 'connected'", timeout=60_000)
+    button = page.locator(".jp-Dialog button.jp-mod-accept")
+    while button.count():
+        button.first.click()
+        page.wait_for_timeout(100)
+    desk.lab.command(page, "notebook:clear-all-cell-outputs")
+    page.locator(".fg-tag").wait_for(state="detached")
+    desk.run(page)
+
+
+def test_a_killed_kernel_takes_nothing_that_was_shown_as_done(desk, watched):
+    kill_and_tag(desk, watched.page, 2, seed=1)
+    assert watched.outside == []
+
+
+@pytest.mark.verify
+def test_fifty_killed_kernels_take_nothing_that_was_shown_as_done(desk, watched):
+    kill_and_tag(desk, watched.page, 50, seed=2)
+    assert watched.outside == []
+
+
+def test_what_is_tagged_into_a_dead_kernel_is_never_shown_as_done(desk, watched):
+    page = watched.page
+    desk.show(page, "ana")
+    os.kill(desk.kernel(), signal.SIGKILL)
+    page.keyboard.press(keys(page)["foreach"])
+    expect(row(page, "foreach")).to_have_attribute("data-pending", "yes")
+    expect(page.locator(".fg-tag-disk")).to_contain_text("kernel busy or gone: 1 not on disk", timeout=10_000)
+    expect(row(page, "foreach")).to_have_attribute("data-done", "")
+    page.locator(".jp-Dialog button.jp-mod-accept").first.click(timeout=60_000)
+    cells = "window.jupyterapp.shell.currentWidget.content.widgets.length"
+    n = page.evaluate(cells)
+    page.locator(".fg-tag").focus()
+    for key in "bxadd":
+        page.keyboard.press(key)
+    assert page.evaluate(cells) == n, "Lab did not take the keys for its own"
+    expect(page.locator(".fg-tag-disk")).to_contain_text("not on disk")
+    assert desk.tags() == []
+
+
+def test_two_people_at_once_lose_nothing_and_see_where_they_differ(desk, watched, browser: Browser):
+    ana = watched.page
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    ben = context.new_page()
+    ben.set_default_timeout(30_000)
+    try:
+        desk.show(ana, "ana")
+        desk.show(ben, "ben")
+        caps = list(keys(ana).values())
+        for key in caps[:20]:
+            ana.keyboard.press(key)
+            ben.keyboard.press(f"Shift+{key}" if key == caps[0] else key)
+        for page in (ana, ben):
+            all_on_disk(page)
+        tags = load_journal(desk.journal).tags
+        assert sorted((t.by, t.feature) for t in tags) == sorted(
+            (by, f) for by in ("ana", "ben") for f in list(keys(ana))[:20]
+        )
+        for page in (ana, ben):
+            expect(page.locator(".fg-tag-people summary")).to_contain_text("1 in conflict")
+            expect(page.locator(".fg-tag-conflict")).to_have_count(1)
+            expect(page.locator(".fg-tag-people summary")).to_contain_text(
+                "20 cells judged by two or more: 95.0% the same"
+            )
+        expect(row(ana, next(iter(keys(ana))))).to_contain_text("ben no")
+        ana.keyboard.press("+")
+        fill_form(ana, "Two people", "Difficult", "Both see it.")
+        expect(row(ben, "two_people")).to_be_visible()
+        ana.locator(".fg-tag-people summary").click()
+        ana.keyboard.press("n")
+        ana.locator(".fg-tag-conflicts button").first.click()
+        expect(ana.locator(".fg-tag-sample header b")).to_have_text(tags[0].sample_id)
+    finally:
+        context.close()
+    clean(watched)
+
+
+def fill_form(page: Page, title: str, theme: str, description: str, name: str = "") -> None:
+    for label, text in (("Title", title), ("Theme", theme), ("Meaning", description), ("Name", name)):
+        if text:
+            page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Add feature").click()
+
+
+def test_everything_by_keyboard(desk, watched):
+    page = watched.page
+    desk.show(page, "ana")
+    first, caps = shown_id(page), keys(page)
+    page.keyboard.press(caps["foreach"])
+    expect(row(page, "foreach")).to_have_attribute("data-done", "yes")
+    page.keyboard.press(caps["foreach"])
+    expect(row(page, "foreach")).to_have_attribute("data-done", "no")
+    page.keyboard.press("u")
+    expect(row(page, "foreach")).to_have_attribute("data-done", "yes")
+    page.keyboard.press("u")
+    expect(row(page, "foreach")).to_have_attribute("data-done", "")
+    all_on_disk(page)
+    assert [v for *_, v in desk.tags()] == [True, False, True, None]
+    page.keyboard.press("/")
+    page.keyboard.type("ambig")
+    expect(page.locator(".fg-tag-row:visible")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(row(page, "ambiguous")).to_have_attribute("data-done", "yes")
+    page.keyboard.press("+")
+    page.keyboard.type("VIP caller")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("vip_caller")
+    page.get_by_label("Theme", exact=True).fill("Difficult")
+    page.get_by_label("Meaning", exact=True).fill("A VIP calls.")
+    page.keyboard.press("Enter")
+    expect(row(page, "vip_caller")).to_be_visible()
+    assert {f: k for f, k in keys(page).items() if f != "vip_caller"} == caps, "no key changed"
+    page.keyboard.press(keys(page)["vip_caller"])
+    expect(row(page, "vip_caller")).to_have_attribute("data-done", "yes")
+    assert 'name = "vip_caller"' in (desk.root / "feature_matrices" / "features.toml").read_text()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Enter")
+    all_on_disk(page)
+    expect(page.locator(".fg-tag-row[data-done='']")).to_have_count(0)
+    page.get_by_label("Note", exact=True).fill("odd one")
+    page.keyboard.press("Enter")
+    all_on_disk(page)
+    assert load_journal(desk.journal).tags[-1].note == "odd one"
+    page.keyboard.press("n")
+    expect(page.locator(".fg-tag-sample header b")).not_to_have_text(first)
+    expect(page.locator(".fg-tag-head")).to_contain_text("1 of 108 judged")
+    page.keyboard.press("p")
+    expect(page.get_by_label("Note", exact=True)).to_have_value("odd one")
+    cells = "window.jupyterapp.shell.currentWidget.content.widgets.length"
+    n = page.evaluate(cells)
+    page.locator(".fg-tag-flow").click()
+    for key in "bxadd":
+        page.keyboard.press(key)
+    assert page.evaluate(cells) == n, "Lab did not take the keys for its own"
+    clean(watched)
+
+
+EVIL = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e😀' + "w" * 10_000
+
+
+def test_hostile_text_stays_text(desk, watched):
+    page = watched.page
+    path = desk.root / "datasets" / "test.jsonl"
+    samples = load_samples(path)[:3]
+    flow = samples[0].expected[0]
+    flow.components[0].name = flow.components[0].annotation = EVIL
+    samples[0].requirement = EVIL
+    save_samples(path, samples)
+    desk.show(page, "ana")
+    page.keyboard.press("+")
+    fill_form(page, EVIL[:300], EVIL[:120], EVIL, name="hostile")
+    expect(row(page, "hostile")).to_be_visible()
+    page.get_by_label("Note", exact=True).fill(EVIL)
+    page.keyboard.press("Enter")
+    all_on_disk(page)
+    page.keyboard.press("u")
+    page.keyboard.press(keys(page)["hostile"])
+    expect(row(page, "hostile")).to_have_attribute("data-done", "yes")
+    assert page.locator(".fg-tag img, .fg-tag script").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate(
+        "document.querySelector('.fg-tag').scrollWidth <= document.querySelector('.fg-tag').clientWidth"
+    )
+    clean(watched)
+
+
+def test_rating_is_blind_and_takes_up_where_it_stopped(desk, watched):
+    page = watched.page
+    told: list[str] = []
+    desk.show(page, "ana", RATER)
+    names = [p.stem for p in (desk.root / "runs" / "test").iterdir()]
+    for i, key in enumerate("07x"):
+        page.keyboard.press(key)
+        expect(page.locator(".fg-tag-disk")).to_have_text(f"on disk, line {i + 1}")
+        told.append(page.locator(".fg-tag").evaluate("n => n.outerHTML"))
+    lines = [json.loads(x) for x in (desk.root / "ratings" / "test.jsonl").read_text().splitlines()]
+    assert [x["score"] for x in lines] == [0, 7, 10]
+    assert {x["model"] for x in lines} <= set(names)
+    assert not [name for name in names for html in told if name in html]
+    page.keyboard.press("p")
+    expect(page.get_by_role("radio", checked=True)).to_have_attribute("data-score", "10")
+    desk.lab.command(page, "notebook:clear-all-cell-outputs")
+    page.locator(".fg-tag").wait_for(state="detached")
+    desk.run(page)
+    expect(page.locator(".fg-tag-head")).to_contain_text("3 of 8 rated")
+    clean(watched)

@@ -1,0 +1,249 @@
+"""The tagger and the rater without a browser: hostile text, several writers, crashes, the real dataset."""
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shared import ROOT
+
+from flowgen_analysis.analysis.agreement import load_ratings
+from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
+from flowgen_analysis.features.registry import Registry
+from flowgen_analysis.flows.dataset import Run
+from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
+from flowgen_analysis.project import Project, init_project
+from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.widgets.rater import Rater, ratings_path
+from flowgen_analysis.widgets.tagbook import TagBook
+from flowgen_analysis.widgets.tagger import Tagger
+from flowgen_analysis.widgets.tagger_states import KEYS, TAKEN, assign_keys
+
+STATIC = ROOT / "flowgen_analysis" / "widgets" / "static"
+EVIL = "<img src=x onerror=alert(1)>\"'\u202e{{x}}%{y}\n" + "w" * 10_000
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    init_project(tmp_path)
+    return Project(tmp_path)
+
+
+def samples(n: int) -> list[Sample]:
+    flow = Flow(trigger=Trigger(type="daily"), components=[Step(name="FOREACH", step=1)])
+    return [Sample(id=f"s{i}", requirement=f"requirement {i}", expected=[flow]) for i in range(n)]
+
+
+def listening(widget: Tagger | Rater) -> list[dict]:
+    """The answers that the page of a widget would get."""
+    answers: list[dict] = []
+    widget._panel.send = lambda content, buffers=None: answers.append(content)
+    return answers
+
+
+def test_keys_of_the_paper_features_are_their_own_and_never_a_command():
+    registry = Registry.load(ROOT / "feature_matrices" / "features.toml")
+    keys = assign_keys(registry.features)
+    assert sorted(keys) == sorted(registry.names)
+    assert len(set(keys.values())) == len(keys)
+    assert set(keys.values()) <= set(KEYS) - set(TAKEN)
+    assert keys["foreach"] == "f"
+
+
+words = st.tuples(
+    st.sampled_from(["ana", "ben"]), st.sampled_from(["s0", "s1"]), st.sampled_from(["foreach", "log"]),
+    st.sampled_from([True, False, None, "undo", "note"]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(said=st.lists(words, max_size=25))
+def test_books_of_two_people_say_what_the_journal_says(said, tmp_path_factory):
+    path = tmp_path_factory.mktemp("book") / "j.jsonl"
+    books = {by: TagBook(path, by) for by in ("ana", "ben")}
+    for by, sample, feature, value in said:
+        if value == "undo":
+            before = len(books[by].lines)
+            assert len(books[by].undo()) <= max(1, len(books[by].lines) - before)
+        elif value == "note":
+            books[by].note(sample, feature)
+        else:
+            books[by].say([(sample, feature, value, None)])
+    tags = load_journal(path).tags
+    for book in books.values():
+        book.refresh()
+        assert book.tags == tags
+        assert book.disagreements() == disagreements(tags)
+        cells = verdicts(tags)
+        for sample in ("s0", "s1"):
+            for feature in ("foreach", "log"):
+                assert book.cell(sample, feature) == cells.get((sample, feature))
+
+
+@given(said=st.lists(st.tuples(st.sampled_from(["foreach", "log"]), st.sampled_from([True, False, None])), max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_undoing_everything_leaves_no_word(said, tmp_path_factory):
+    book = TagBook(tmp_path_factory.mktemp("book") / "j.jsonl", "ana")
+    for feature, value in said:
+        book.say([("s0", feature, value, None)])
+    for _ in said:
+        assert book.undo()
+    assert book.undo() == []
+    assert verdicts(book.tags) == {}
+    assert len(book.lines) == 2 * len(said)
+
+
+def write_many(path: Path, by: str, n: int) -> None:
+    book = TagBook(path, by)
+    for i in range(n):
+        lines = book.say([(f"s{i}", "foreach", True, None)])
+        assert lines[0].tag.by == by
+
+
+def test_two_processes_that_tag_at_once_lose_nothing(tmp_path):
+    path, context = tmp_path / "j.jsonl", multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_many, args=(path, by, 100)) for by in ("ana", "ben", "cy")]
+    for w in writers:
+        w.start()
+    for w in writers:
+        w.join(60)
+    assert [w.exitcode for w in writers] == [0, 0, 0]
+    tags = load_journal(path).tags
+    assert sorted((t.by, t.sample_id) for t in tags) == sorted(
+        (by, f"s{i}") for by in ("ana", "ben", "cy") for i in range(100)
+    )
+    assert [line.number for line in TagBook(path, "ana").lines] == list(range(1, 301))
+
+
+def tag_forever(path: Path, shown: Path) -> None:
+    """Tag, and only after the book says so write down that it is done, as the screen does."""
+    book = TagBook(path, "ana")
+    with shown.open("a") as f:
+        for i in range(10**6):
+            line = book.say([(f"s{i}", "foreach", True, None)])[0]
+            f.write(f"{line.number}\n")
+            f.flush()
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2])
+def test_a_killed_process_takes_nothing_that_was_done(tmp_path, after):
+    path, shown = tmp_path / "j.jsonl", tmp_path / "shown"
+    process = multiprocessing.get_context("spawn").Process(target=tag_forever, args=(path, shown))
+    process.start()
+    while not shown.exists() or not shown.stat().st_size:
+        time.sleep(0.01)
+    time.sleep(after)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    done = [int(x) for x in shown.read_text().split("\n")[:-1]]
+    lines = [line.number for line in TagBook(path, "ana").lines]
+    assert done
+    assert set(done) <= set(lines)
+
+
+def test_people_who_add_features_at_once_both_get_theirs(project):
+    both = [Tagger(project, "test", samples(2), Registry.load(project.registry_path), by) for by in ("ana", "ben")]
+    answers = [listening(t) for t in both]
+    for i, tagger in enumerate(both):
+        for name in ("one", "two"):
+            tagger.handle({"type": "feature", "name": f"{name}_{i}", "title": name, "theme": "New", "description": "d"})
+    assert [a["error"] for said in answers for a in said] == [""] * 4
+    for tagger in both:
+        tagger.handle({"type": "refresh"})
+        assert tagger.registry.names[-4:] == ["one_0", "two_0", "one_1", "two_1"] == tagger.matrix().names[-4:]
+
+
+def test_messages_that_come_in_several_threads_are_all_done(project):
+    """Lab hands the messages of a page to threads of the kernel, two at a time if it likes."""
+    tagger = Tagger(project, "test", samples(4), Registry.load(project.registry_path), "ana")
+    answers = listening(tagger)
+    events = [
+        [{"type": "tag", "seq": f"{s}{n}", "sample": f"s{s}", "words": [[n, True]]} for n in tagger.registry.names]
+        for s in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda some: tagger.handle({"type": "several", "events": some}), events))
+    assert not any(a["error"] for a in answers)
+    assert sorted(n for a in answers for n in a["lines"]) == list(range(1, 97))
+    assert load_journal(project.journal_path("test")).tags == tagger.tags
+
+
+def test_a_journal_that_cannot_be_written_is_said_and_nothing_is_done(project):
+    tagger = Tagger(project, "test", samples(1), Registry.load(project.registry_path), "ana")
+    answers = listening(tagger)
+    project.journal_path("test").mkdir()
+    tagger.handle({"type": "tag", "seq": "a", "sample": "s0", "words": [["foreach", True]]})
+    assert re.search("cannot be (written|read)", answers[-1]["error"])
+    assert answers[-1]["lines"] == []
+    row = next(r for t in tagger._panel.state["themes"] for r in t["rows"] if r["name"] == "foreach")
+    assert row["mine"] is None
+
+
+def test_hostile_text_is_text(project):
+    step = Step(name=EVIL, annotation=EVIL, step=1, inputs=[Input(name=EVIL, value=EVIL)])
+    flow = Flow(trigger=Trigger(type=EVIL, annotation=EVIL), components=[step])
+    sample = Sample(id=EVIL, requirement=EVIL, expected=[flow])
+    tagger = Tagger(project, "test", [sample], Registry.load(project.registry_path), EVIL)
+    answers = listening(tagger)
+    tagger.handle({"type": "feature", "name": "evil", "title": EVIL, "theme": EVIL, "description": EVIL})
+    tagger.handle({"type": "tag", "sample": EVIL, "words": [["evil", True]]})
+    tagger.handle({"type": "note", "sample": EVIL, "text": EVIL})
+    assert [a["error"] for a in answers] == [""] * 3
+    assert load_journal(project.journal_path("test")).tags[-1].note == EVIL.strip()
+    runs = [Run(EVIL, [Generation(sample_id=EVIL, model=EVIL, generated=flow)])]
+    rater = Rater(project, "test", [sample], runs, score_runs([sample], runs), EVIL)
+    for html in (tagger._panel.sample["html"], rater._panel.sample["html"]):
+        assert "<img" not in html
+        assert "&lt;img" in html
+
+
+def test_html_is_set_in_one_place_and_comes_from_the_flow_view():
+    scripts = {n: (STATIC / n).read_text(encoding="utf-8") for n in ("tagger.js", "tagger_parts.js", "rater.js")}
+    assert [
+        n for n, text in scripts.items() if re.search("DOMParser|innerHTML|insertAdjacentHTML|outerHTML", text)
+    ] == ["tagger_parts.js"]
+    calls = [c for text in scripts.values() for c in re.findall(r"showHtml\((.+?)\);", text)]
+    assert set(calls) == {'sample, model.get("sample").html ?? ""', 'flow, model.get("sample").html ?? ""'}
+
+
+def test_ratings_are_blind_and_feed_the_agreement(project):
+    some = samples(6)
+    runs = [
+        Run(m, [Generation(sample_id=s.id, model=m, generated=s.reference) for s in some]) for m in ("zeus", "hera")
+    ]
+    scores = score_runs(some, runs)
+    raters = [Rater(project, "test", some, runs, scores, by, n=10) for by in ("ana", "ben")]
+    for rater in raters:
+        answers = listening(rater)
+        for score in range(10):
+            told = json.dumps([rater._panel.state, rater._panel.sample, answers])
+            assert not re.search("zeus|hera|FlowSim", told)
+            rater.handle({"type": "rate", "item": rater._at, "score": score})
+        assert rater.rated == 10
+    frame = load_ratings(ratings_path(project, "test"))
+    assert len(frame) == 20
+    assert frame.group_by("by").len()["len"].to_list() == [10, 10]
+    by_model = frame.filter(frame["by"] == "ana")["model"].value_counts()["count"].to_list()
+    assert by_model == [5, 5]
+
+
+def test_a_tag_is_quick_on_the_whole_dataset(project):
+    """2,592 judged cells in the journal, and the kernel still answers a key well within what a hand notices."""
+    data = Project(ROOT)
+    project.journal_path("test").write_bytes(data.journal_path("test").read_bytes())
+    tagger = Tagger(project, "test", data.samples("test"), data.registry(), "ana")
+    answers = listening(tagger)
+    seconds = []
+    for i, name in enumerate(data.registry().names * 2):
+        start = time.perf_counter()
+        tagger.handle({"type": "tag", "seq": i, "sample": tagger.selected, "words": [[name, True]]})
+        seconds.append(time.perf_counter() - start)
+    assert not any(a["error"] for a in answers)
+    assert sorted(seconds)[len(seconds) // 2] < 0.1
