@@ -30,13 +30,14 @@ def _plain(requirement: str) -> str:
 class Nearest:
     """Baseline: the expected flow of the sample with the nearest requirement, never the sample's own.
 
-    samples: those to copy from; the ones without a flow or without words are left out of `pool`.
+    samples: those to copy from; the ones without a flow or without words are left out of `pool`. of: the names of the
+    datasets they are of, where those are others than the one that is asked about; the note says which.
     """
 
     name = "nearest"
-    note = "baseline: nearest requirement, leave one out"
 
-    def __init__(self, samples: Iterable[Sample]):
+    def __init__(self, samples: Iterable[Sample], of: str = ""):
+        self.note = f"baseline: nearest requirement{f' in {of}' if of else ', leave one out'}"
         usable = (s for s in samples if s.reference and s.requirement.strip())
         self.pool: Sequence[Sample] = sorted(usable, key=lambda s: s.id)
         self._texts = [_plain(s.requirement) for s in self.pool]
