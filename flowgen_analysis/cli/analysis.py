@@ -6,7 +6,6 @@
 __all__ = ['MetricOption', 'compare_command', 'discover_command']
 
 # %% ../../nbs/cli/96_analysis.ipynb #cell-02
-from pathlib import Path
 from typing import Annotated
 
 import polars as pl
