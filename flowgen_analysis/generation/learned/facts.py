@@ -8,7 +8,7 @@ __all__ = ['NUMERIC', 'Fact', 'About', 'facts_in', 'Memory', 'possible', 'genera
 # %% ../../../nbs/generation/learned/35h_facts.ipynb #cell-02
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ...flows.conditions import parse_query
@@ -47,7 +47,7 @@ class About(NamedTuple):
 
 
 _NUMBER = re.compile(r"(?<![\w.,:@+-])\d+(?:[.,]\d+)?(?![\w:@-]|[.,]\d)")
-_COUNTS = dict(
+_COUNTS: Mapping[str, str] = dict[str, str](
     zip(
         "two three four five six seven eight nine ten twenty fifty hundred".split(),
         "2 3 4 5 6 7 8 9 10 20 50 100".split(),

@@ -139,7 +139,7 @@ def facts_of(one: Lesson, environment: Environment) -> Iterable[Example]:
         elif isinstance(part, Step) and part.name in ("IF", "ELSEIF", "DOUNTIL"):
             query = parse_query(part.value("condition"))
             pills = [PILL.fullmatch(c.field) for c in query.clauses] if query else []
-            if pills and all(m and m[2] for m in pills) and (table := one.tables.get(pills[0][1], "")):
+            if pills and pills[0] and all(m and m[2] for m in pills) and (table := one.tables.get(pills[0][1], "")):
                 plain = PILL.sub(lambda m: m[2], part.value("condition"))
                 yield Example(
                     around(one.words, one.pieces, i, one.sample),

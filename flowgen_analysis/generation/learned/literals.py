@@ -8,6 +8,7 @@ __all__ = ['time_in', 'length_in', 'weekday_in', 'day_in', 'moment_in', 'name_in
 
 # %% ../../../nbs/generation/learned/35k_literals.ipynb #cell-02
 import re
+from collections.abc import Sequence
 
 from ...flows.environment import StepDefinition
 from .words import stems
@@ -18,8 +19,8 @@ _TIME = re.compile(
     re.I,
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = "january february march april may june july august september october november december".split()
-_WORDS = dict(
+_MONTHS: Sequence[str] = "january february march april may june july august september october november december".split()
+_WORDS: dict[str, str] = dict[str, str](
     zip(
         "one two three four five six seven eight nine ten twelve fifteen twenty thirty".split(),
         "1 2 3 4 5 6 7 8 9 10 12 15 20 30".split(),
