@@ -10,7 +10,7 @@ workbench: .setup/env
 	$(BIN)/flowgen score test
 	$(BIN)/flowgen report test -o reports/test.md
 ifneq ($(OPEN),0)
-	$(BIN)/jupyter lab nbs/workbench.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/workbench.ipynb
 endif
 
 test: .setup/env .setup/browser
