@@ -29,8 +29,8 @@ from flowgen_analysis.cli.app import (
     print_table,
     progress_bar,
 )
+from ..figures.style import percent
 from ..flows.files import InputError
-from ..reports.markdown import percent
 from ..scoring.scores import METRICS, score_runs
 
 MetricOption = Annotated[str, typer.Option(help=", ".join(METRICS) + ".")]

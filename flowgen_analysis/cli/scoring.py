@@ -32,9 +32,10 @@ from flowgen_analysis.cli.app import (
     progress_bar,
 )
 from ..features.matrix import FeatureMatrix
+from ..figures.style import percent
 from ..flows.files import InputError, write_bytes
 from ..flows.validation import Finding, validate_file
-from ..reports.markdown import mean_cell, percent
+from ..reports.markdown import mean_cell
 from ..scoring.distance import ENGINES
 from ..scoring.loss import explain_runs
 from ..scoring.options import Options
