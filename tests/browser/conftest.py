@@ -125,6 +125,11 @@ class Watched(NamedTuple):
     errors: list[str]
     outside: list[str]
 
+    def check_clean(self) -> None:
+        """No console error, and no request left the machine."""
+        assert self.errors == []
+        assert self.outside == []
+
 
 def is_local(url: str) -> bool:
     parts = urlsplit(url)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import Lab, Watched, copy_project
+from conftest import Lab, copy_project
 from playwright.sync_api import Browser, Page, expect
 
 from flowgen_analysis.features.journal import load_journal
@@ -117,11 +117,6 @@ def shown_id(page: Page) -> str:
     return page.locator(".fg-tag-sample header b").inner_text()
 
 
-def clean(watched: Watched) -> None:
-    assert watched.errors == []
-    assert watched.outside == []
-
-
 def press_tags(desk: Desk, page: Page, n: int) -> None:
     """Press `n` feature keys, six a sample, without waiting for anything, and expect a line each, in order."""
     caps, ids = keys(page), [s.id for s in load_samples(desk.root / "datasets" / "test.jsonl")]
@@ -143,14 +138,14 @@ def test_sixty_tags_by_key_are_sixty_lines_in_order(desk, watched):
     desk.show(watched.page, "ana")
     press_tags(desk, watched.page, 60)
     assert all(value is True for *_, value in desk.tags())
-    clean(watched)
+    watched.check_clean()
 
 
 @pytest.mark.verify
 def test_a_thousand_tags_by_key_are_a_thousand_lines_in_order(desk, watched):
     desk.show(watched.page, "ana")
     press_tags(desk, watched.page, 1000)
-    clean(watched)
+    watched.check_clean()
 
 
 def kill_and_tag(desk: Desk, page: Page, times: int, seed: int) -> None:
@@ -265,7 +260,7 @@ def test_two_people_at_once_lose_nothing_and_see_where_they_differ(desk, watched
         expect(ana.locator(".fg-tag-sample header b")).to_have_text(tags[0].sample_id)
     finally:
         context.close()
-    clean(watched)
+    watched.check_clean()
 
 
 def fill_form(page: Page, title: str, theme: str, description: str, name: str = "") -> None:
@@ -324,7 +319,7 @@ def test_everything_by_keyboard(desk, watched):
     for key in "bxadd":
         page.keyboard.press(key)
     assert page.evaluate(cells) == n, "Lab did not take the keys for its own"
-    clean(watched)
+    watched.check_clean()
 
 
 EVIL = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e😀' + "w" * 10_000
@@ -353,7 +348,7 @@ def test_hostile_text_stays_text(desk, watched):
     assert page.evaluate(
         "document.querySelector('.fg-tag').scrollWidth <= document.querySelector('.fg-tag').clientWidth"
     )
-    clean(watched)
+    watched.check_clean()
 
 
 def test_rating_is_blind_and_takes_up_where_it_stopped(desk, watched):
@@ -375,4 +370,4 @@ def test_rating_is_blind_and_takes_up_where_it_stopped(desk, watched):
     page.locator(".fg-tag").wait_for(state="detached")
     desk.run(page)
     expect(page.locator(".fg-tag-head")).to_contain_text("3 of 8 rated")
-    clean(watched)
+    watched.check_clean()

@@ -54,7 +54,7 @@ def test_a_subset_changes_numbers_and_samples(workbench):
     assert means == sorted(means), "worst first"
     page.get_by_role("button", name="Reset").click()
     expect(count(page)).to_have_text(before)
-    clean(workbench)
+    workbench.check_clean()
 
 
 def test_features_and_text_are_one_state(workbench):
@@ -73,7 +73,7 @@ def test_features_and_text_are_one_state(workbench):
     expect(state(page, "parallel", "lacks")).to_be_checked()
     page.get_by_role("button", name="Reset").click()
     expect(page.get_by_label("Slice")).to_have_value("")
-    clean(workbench)
+    workbench.check_clean()
 
 
 def test_an_empty_slice_offers_a_way_out(workbench):
@@ -83,7 +83,7 @@ def test_an_empty_slice_offers_a_way_out(workbench):
     expect(page.get_by_text("No sample matches.")).to_be_visible()
     page.locator(".fg-drop").first.click()
     expect(page.locator(".fg-row").first).to_be_visible()
-    clean(workbench)
+    workbench.check_clean()
 
 
 def test_a_sample_opens_by_keyboard_and_by_mouse(workbench):
@@ -110,7 +110,7 @@ def test_a_sample_opens_by_keyboard_and_by_mouse(workbench):
     for key in "bxa":
         page.keyboard.press(key)
     assert page.evaluate(cells) == n, "Lab did not take the keys for its own"
-    clean(workbench)
+    workbench.check_clean()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -120,7 +120,7 @@ def test_text_can_be_read_in_both_themes(workbench, lab, theme):
     page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
     for selector in (".fg-text", ".fg-id", ".fg-title", ".fg-facet .fg-n", ".fg-theme b", ".fg-count-of"):
         assert contrast(page.locator(f".fg-explorer {selector}").first) >= 4.5, selector
-    clean(workbench)
+    workbench.check_clean()
 
 
 def contrast(text: Locator) -> float:
@@ -138,9 +138,3 @@ def contrast(text: Locator) -> float:
         const [a, b] = [light(page, getComputedStyle(node).color), light(page)].sort((x, y) => y - x);
         return (a + 0.05) / (b + 0.05);
     }""")
-
-
-def clean(watched: Watched) -> None:
-    """No console error, and no request left the machine."""
-    assert watched.errors == []
-    assert watched.outside == []
