@@ -1,5 +1,6 @@
 """Large runs: the same numbers however they are made: on one process or more, after a kill, on a cluster that loses a worker."""
 
+import contextlib
 import json
 import os
 import random
@@ -10,11 +11,13 @@ import time
 
 import joblib
 import polars as pl
+import psutil
 import pytest
 from damage import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT
+from shared import ROOT, SHARED, needs_shared
+from strategies import flows
 
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples, save_run
 from flowgen_analysis.flows.files import InputError
@@ -24,6 +27,7 @@ from flowgen_analysis.scoring.batch import read_scores, score_large
 from flowgen_analysis.scoring.bounds import distance_bounds, keyroot_nodes
 from flowgen_analysis.scoring.distance import tree_distances
 from flowgen_analysis.scoring.flowsim import flowsim
+from flowgen_analysis.scoring.options import Options, compared
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.scoring.tree import Encoder
 
@@ -104,6 +108,105 @@ def test_a_row_is_read_as_a_run_reads_it(tmp_path):
     assert same(found.sort("model", "sample_id", "repeat"), expected)
 
 
+# --- the options, the engines, strict reading ---
+
+EVERY = [Options(*on) for on in [(b, s, u) for b in (False, True) for s in (False, True) for u in (False, True)]]
+
+
+@st.composite
+def a_dataset(draw) -> tuple[list[Sample], list[Run]]:
+    """A few samples with none to three expected flows, and what a model generates for them, or not."""
+    some = [Sample(id=f"s{n}", requirement="", expected=draw(st.lists(branching, max_size=3))) for n in range(3)]
+    made = []
+    for s, repeat in [(s, r) for s in some for r in range(2)]:
+        flow = draw(st.none() | branching | st.sampled_from([*s.expected, Flow()]))
+        lost = None if flow else "cut off"
+        made.append(Generation(sample_id=s.id, model="m", repeat=repeat, generated=flow, error=lost))
+    return some, [Run("m", made)]
+
+
+@st.composite
+def _branching(draw) -> Flow:
+    """A flow, at times with a PARALLEL behind it whose branches log some texts."""
+    flow = draw(flows(max_steps=3))
+    texts = draw(
+        st.lists(st.sampled_from(["all is well", "all went quite well", "no", "{{step_1.x}} is gone"]), max_size=3)
+    )
+    at = len(flow.components) + 1
+    rows = [{"name": "PARALLEL", "step": at}]
+    for n, text in enumerate(texts):
+        branch = at + 1 + 2 * n
+        rows.append({"name": "BRANCH", "step": branch, "block": at})
+        log = [{"name": "message", "value": text}]
+        rows.append({"name": "log", "step": branch + 1, "block": branch, "inputs": log})
+    steps = read_flow({"components": rows}).components if texts else []
+    return Flow(trigger=flow.trigger, components=[*flow.components, *steps])
+
+
+branching = _branching()
+
+
+@given(a_dataset(), st.sampled_from(EVERY), st.sampled_from(["numba", "zss"]))
+@settings(max_examples=80, deadline=None)
+def test_options_and_engines_give_what_score_runs_gives(tmp_path_factory, data, options, engine):
+    samples, runs = data
+    out = tmp_path_factory.mktemp("large") / "x.parquet"
+    batch = score_large(samples, runs, out, engine=engine, options=options, part=4, budget_s=60)
+    plain = score_runs(samples, runs, engine, options=options)
+    scores = read_scores(batch.path, samples)
+    assert same(scores.frame, plain.frame)
+    assert scores.summary().equals(plain.summary())
+    assert (scores.options, scores.metrics) == (plain.options, plain.metrics)
+    assert batch.bounded == 0
+
+
+@given(st.lists(branching, min_size=1, max_size=3), branching, st.sampled_from([o for o in EVERY if o.name]))
+@settings(max_examples=80, deadline=None)
+def test_bounds_hold_under_the_options(tmp_path_factory, expected, generated, options):
+    """Without a budget: the score lies between its bounds, and where they meet it is there."""
+    samples = [Sample(id="a", requirement="", expected=expected)]
+    out = tmp_path_factory.mktemp("large") / "x.parquet"
+    score_large(samples, [Generation(sample_id="a", model="m", generated=generated)], out, options=options, budget_s=0)
+    row = pl.read_parquet(out).row(0, named=True)
+    for metric in ("inputs", "outline"):
+        exact = compared(expected, generated, metric == "inputs", options).score()
+        low, high = (row[f"{metric}_{options.name}_{end}"] for end in ("low", "high"))
+        assert low <= exact <= high
+        assert row[f"{metric}_{options.name}"] == (exact if low == high else None)
+        assert row["bounded"] or low == high
+
+
+def likeness(a: str, b: str) -> float:
+    return 1.0 if a[:3] == b[:3] else 0.0
+
+
+def test_a_similarity_of_ones_own_crosses_to_processes(tmp_path):
+    flow = SAMPLES[0].reference.model_copy(deep=True)
+    flow.components[0].inputs = (
+        read_flow({"components": [{"name": "x", "step": 1, "inputs": [{"name": "m", "value": "all is well"}]}]})
+        .components[0]
+        .inputs
+    )
+    other = flow.model_copy(deep=True)
+    other.components[0].inputs[0].value = "all is lost"
+    for similarity, best in ((likeness, 1.0), (lambda a, b: 0.0, flowsim(flow, other))):
+        options = Options(soft=similarity)
+        batch = score_large([], [(flow, other)] * 20, tmp_path / "x.parquet", options=options, jobs=2, part=5)
+        assert pl.read_parquet(batch.path)["inputs_soft"].to_list() == [best] * 20
+
+
+@needs_shared
+def test_real_runs_score_alike_under_every_option(tmp_path):
+    folder = SHARED / "real" / "homeassistant"
+    samples, paths = load_samples(folder / "samples.jsonl"), sorted((folder / "runs").glob("*.jsonl"))[:6]
+    options = Options(best=True, soft=True, unordered=True)
+    for strict in (False, True):
+        plain = score_runs(samples, load_runs(paths, samples, strict), options=options)
+        batch = score_large(samples, paths, tmp_path / "x.parquet", options=options, strict=strict, jobs=2, part=20)
+        key = ["model", "sample_id", "repeat"]
+        assert same(pl.read_parquet(batch.path).sort(key), plain.frame.sort(key))
+
+
 def test_pairs(tmp_path):
     """Flows or plain dicts; what is hard to write as UTF-8 too."""
     pairs = damaged_pairs(60)
@@ -117,7 +220,7 @@ def test_pairs(tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_bad_input_is_one_line_and_the_rest_stands(tmp_path, jobs):
+def test_bad_input_is_one_line_and_the_rest_stands(tmp_path, jobs, recwarn):
     rows = [{"id": SAMPLES[0].id, "model": "m", "repeat": n, "generated": None} for n in range(40)]
     for bad, said in (({"id": "zz"}, "'zz', which is no sample"), ({"model": ""}, "model")):
         broken = [*rows[:-1], rows[-1] | bad]
@@ -125,6 +228,7 @@ def test_bad_input_is_one_line_and_the_rest_stands(tmp_path, jobs):
             score_large(SAMPLES, broken, tmp_path / "x.parquet", jobs=jobs, part=5)
         assert str(error.value).startswith("work[39]")
         assert not (tmp_path / "x.parquet").exists()
+    assert not recwarn.list
     batch = score_large(SAMPLES, rows, tmp_path / "x.parquet", jobs=jobs, part=5)
     assert (batch.generations, batch.resumed >= 5) == (40, True)
 
@@ -180,6 +284,187 @@ def test_a_part_whose_input_changed_is_scored_again(tmp_path):
     with pytest.raises(InputError):
         score_large([], [*pairs, ({"components": 1}, None)], tmp_path / "y.parquet", part=10)
     assert score_large([], pairs, tmp_path / "y.parquet", part=10, resume=False).resumed == 0
+
+
+def test_no_part_of_another_making_is_taken_over(tmp_path, monkeypatch):
+    """Parts under other options, another engine, another budget, other reading or other code are not mixed."""
+    pairs: list = damaged_pairs(20)
+    broken = [*pairs, ({"components": 1}, None)]
+    out, own = tmp_path / "x.parquet", Options(soft=likeness)
+    ways: list[dict] = [{}, {"options": Options(soft=True)}, {"options": Options(best=True)}, {"options": own}]
+    ways += [{"engine": "zss"}, {"strict": True}, {"budget_s": 6.0}]
+
+    def resumed(**how) -> int:
+        with pytest.raises(InputError):
+            score_large([], broken, out, part=5, **how)
+        return len(list((tmp_path / ".x.parquet.parts").glob("0*.parquet")))
+
+    assert [resumed(**how) for how in ways] == [4 * n for n in range(1, len(ways) + 1)]
+    assert resumed(options=own) == 4 * len(ways) + 4, "nobody can tell two similarities apart"
+    assert resumed(options=Options(soft=True)) == 4 * len(ways) + 4
+    monkeypatch.setattr("flowgen_analysis.scoring.batch._code", lambda: "tomorrow's")
+    assert resumed() == 4 * len(ways) + 8
+    monkeypatch.undo()
+    batch = score_large([], pairs, out, part=5, options=Options(soft=True))
+    assert batch.resumed == 20
+    assert list(tmp_path.iterdir()) == [out]
+
+
+# --- two calls on one file ---
+
+HOLDER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_batch import damaged_pairs, slowly
+from flowgen_analysis.scoring.batch import score_large
+score_large([], slowly(damaged_pairs(3000)), sys.argv[2], part=20, jobs=2)
+"""
+
+
+def test_two_calls_on_one_file_do_not_mix(tmp_path):
+    """The second is told who is at it, its resume=False throws nothing away; once the first is dead it takes over."""
+    out, parts = tmp_path / "x.parquet", tmp_path / ".x.parquet.parts"
+    pairs: list = damaged_pairs(40)
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(ROOT / "tests"), str(out)])
+    try:
+        until = time.monotonic() + 60
+        while len(list(parts.glob("0*.parquet"))) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        for resume in (True, False):
+            with pytest.raises(InputError) as error:
+                score_large([], pairs, out, part=20, resume=resume)
+            assert str(error.value) == (
+                f"{out}: is being written by process {child.pid}; wait for it, or name another file"
+            )
+        assert child.poll() is None
+        assert len(list(parts.glob("0*.parquet"))) >= 2
+        assert score_large([], pairs, tmp_path / "y.parquet").generations == 40, "another file is free"
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    assert (parts / "lock").exists()
+    batch = score_large([], pairs, out, part=20)
+    assert (batch.generations, batch.resumed) == (40, 40)
+
+
+# --- killed workers ---
+
+
+def workers() -> list[psutil.Process]:
+    """The processes of this one that score."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            command = " ".join(process.cmdline())
+            if "loky" in command and "resource_tracker" not in command:
+                found.append(process)
+    return found
+
+
+def test_a_worker_that_is_killed(tmp_path):
+    """Its parts are scored again, and nothing is lost, be it killed once or thrice."""
+    pairs = damaged_pairs(600)
+    killed = []
+
+    def progress(done: int, total: int) -> None:
+        if len(killed) < 3 and done >= 100 * (len(killed) + 1) and (found := workers()):
+            killed.append(found[0].pid)
+            found[0].kill()
+
+    batch = score_large([], iter(pairs), tmp_path / "x.parquet", jobs=2, part=10, progress=progress)
+    assert len(killed) == 3
+    assert (batch.generations, batch.resumed) == (600, 0)
+    whole = score_large([], pairs, tmp_path / "whole.parquet")
+    assert pl.read_parquet(batch.path).equals(pl.read_parquet(whole.path))
+
+
+def deadly(folder: str, lives: int):
+    """A likeness that kills the process it runs in where it meets a poisoned text, so many times."""
+
+    def alike(a: str, b: str) -> float:
+        if "poison" in a and len(os.listdir(folder)) < lives:
+            open(os.path.join(folder, str(time.time_ns())), "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0.5
+
+    return alike
+
+
+def noted(text: str) -> Flow:
+    inputs = [{"name": "message", "value": text}]
+    return read_flow({"trigger": None, "components": [{"name": "log", "step": 1, "inputs": inputs}]})
+
+
+def test_a_part_that_kills_its_worker(tmp_path):
+    """It is tried four times; then it is named, and what is scored is kept."""
+    pairs: list = damaged_pairs(100)
+    pairs[57] = noted("all is well"), noted("this is poison")
+    for lives, fine in ((3, True), (99, False)):
+        folder = tmp_path / str(lives)
+        folder.mkdir()
+        options, out = Options(soft=deadly(str(folder), lives)), tmp_path / f"{lives}.parquet"
+        if fine:
+            batch = score_large([], pairs, out, jobs=2, part=10, options=options)
+            assert pl.read_parquet(batch.path)["inputs"].to_list() == [flowsim(e, g) for e, g in pairs]
+            continue
+        with pytest.raises(InputError) as error:
+            score_large([], pairs, out, jobs=2, part=10, options=options)
+        said = "work[50] to work[59]: costs every worker its life (4 were killed), most likely for memory; "
+        assert str(error.value).startswith(said)
+        assert len(os.listdir(folder)) == 4
+        assert len(list((tmp_path / ".99.parquet.parts").glob("0*.parquet"))) >= 4
+        again = score_large([], pairs[:50], out, part=10, options=Options(soft=True))
+        assert again.generations == 50
+
+
+# --- the command ---
+
+
+def test_the_command_is_killed_and_started_again(tmp_path):
+    """`flowgen score --jobs` ended by SIGKILL, then by Ctrl-C, then left to finish: the numbers of the plain command."""
+    run = tmp_path / "m.jsonl"
+    ids = {id(s.reference): s.id for s in SAMPLES}
+    rng = random.Random(0)
+    flows = [rng.choice(SAMPLES).reference for _ in range(6_000)]
+    made = [Generation(sample_id=ids[id(f)], model="m", repeat=n, generated=f) for n, f in enumerate(flows)]
+    for n, (_, g) in enumerate(damaged_pairs(1200)):
+        made[5 * n].generated = g
+    save_run(run, made)
+    out, parts = tmp_path / "x.parquet", tmp_path / ".x.parquet.parts"
+    command = [
+        f"{sys.prefix}/bin/flowgen",
+        "score",
+        str(ROOT / "datasets" / "test.jsonl"),
+        str(run),
+        "--json",
+        "--soft",
+    ]
+    large = [*command, "-o", str(out), "--jobs", "2"]
+    at, kept = 0, []
+    for ending in (signal.SIGKILL, signal.SIGINT):
+        child = subprocess.Popen(
+            large, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        until = time.monotonic() + 120
+        while len(list(parts.glob("0*.parquet"))) < at + 3 and time.monotonic() < until and child.poll() is None:
+            time.sleep(0.02)
+        os.killpg(child.pid, ending)
+        said, errors = child.communicate(timeout=60)
+        at = len(list(parts.glob("0*.parquet")))
+        kept.append(at)
+        assert said == ""
+        assert not out.exists()
+        assert child.returncode == (-9 if ending == signal.SIGKILL else 130), errors
+    assert errors == "flowgen: interrupted\n"
+    assert 3 <= kept[0] < kept[1] < 12
+    done = subprocess.run(large, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    plain = subprocess.run(
+        [*command, "-o", str(tmp_path / "plain.parquet")], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == json.loads(plain.stdout) | {"bounded": 0, "resumed": 500 * kept[1]}
+    assert same(pl.read_parquet(out), pl.read_parquet(tmp_path / "plain.parquet"))
+    assert not parts.exists()
 
 
 def test_a_full_disk_leaves_the_old_result(tmp_path, monkeypatch):
@@ -272,7 +557,7 @@ def test_the_budget_is_that_of_the_first_call(tmp_path):
     pairs = [(comb(60, "x", True), comb(50, "x", False, names=5))] * 3
     with pytest.raises(InputError):
         score_large([], [*pairs, ({"components": 1}, None)], tmp_path / "x.parquet", part=1, budget_s=1)
-    note = tmp_path / ".x.parquet.parts" / "budget.json"
+    note = tmp_path / ".x.parquet.parts" / "budget-numba.json"
     kept = json.loads(note.read_text())
     note.write_text(json.dumps(kept | {"cells": 0.0}))
     batch = score_large([], pairs, tmp_path / "x.parquet", part=1, budget_s=1)

@@ -131,7 +131,8 @@ def by_definition(one, two, delete, insert, change) -> int:
 def check_alignment(problem, how) -> None:
     """The cost is that of zss, of apted and of the definition, and that of the mapping, which keeps ancestors and order.
 
-    apted 1.0.3 is exact under costs of one; under others it is wrong now and then, so there it has a test of its own.
+    apted 1.0.3 is exact under costs of one; under others it is wrong now and then, so there it has a test of its own
+    (`apted_is_wrong`).
     """
     one, two, delete, insert, change = problem
     found = align(*problem)
@@ -178,30 +179,57 @@ def check_fast_kernel(one, two) -> None:
         assert UNITS * fast == align(*problem).cost == by_zss(*problem)
 
 
-def agreement_with_apted(count: int) -> None:
-    """Under costs of one apted always agrees, under others in 97 of 100 problems; it is the one to blame (see above)."""
-    agree = Counter()
+def drawn_problem(rng: np.random.Generator, how: str):
+    """A problem of `how` from seeded numbers."""
+    one, two = [0], [0]
+    for shape in (one, two):
+        for _ in range(rng.integers(0, 9)):
+            shape.append(int(rng.integers(1, shape[-1] + 2)))
+    sizes = len(one), len(two)
+    if how == "lopsided":
+        return one, two, *(rng.integers(0, 9, n) for n in sizes), rng.integers(0, 14, sizes)
+    label, costs = [rng.integers(0, 4, n) for n in sizes], rng.integers(0, 6, (4, 4))
+    weight, change = rng.integers(5, 10, 4), (costs + costs.T) * (1 - np.eye(4, dtype=int))
+    if how == "unit":
+        weight, change = np.ones(4, int), 1 - np.eye(4, dtype=int)
+    return one, two, *(weight[found] for found in label), change[np.ix_(*label)]
 
-    @settings(max_examples=count, deadline=None)
-    @given(st.data())
-    def look(data):
-        for how in SETTINGS[:3]:
-            problem = data.draw(problems(how))
-            agree[how, align(*problem).cost == by_apted(*problem)] += 1
 
-    look()
-    assert not agree["unit", False]
-    for how in SETTINGS[:3]:
-        assert agree[how, True] / (agree[how, True] + agree[how, False]) >= 0.97, agree
+def apted_is_wrong(count: int) -> None:
+    """How often apted 1.0.3 is above or below what this, zss and the definition agree on, and the smallest case of each.
+
+    Prints it; under costs of one it never is.
+    """
+    rng = np.random.default_rng(0)
+    for how in ("unit", "weighted", "lopsided"):
+        wrong: dict[str, list] = {"above": [], "below": []}
+        for _ in range(count):
+            problem = drawn_problem(rng, how)
+            found, theirs = align(*problem).cost, by_apted(*problem)
+            assert found == by_zss(*problem) == by_definition(*problem)
+            if theirs != found:
+                wrong["above" if theirs > found else "below"].append((sum(map(len, problem[:2])), problem))
+        print(
+            f"{how}: apted is above in {len(wrong['above'])} and below in {len(wrong['below'])} of {count:,} problems"
+        )
+        for way, cases in wrong.items():
+            if cases:
+                _, problem = min(cases, key=lambda case: case[0])
+                said = {f.__name__: int(f(*problem)) for f in (by_zss, by_definition, by_apted)}
+                print(f"  {way}: {[np.asarray(x).tolist() for x in problem]}: align {align(*problem).cost}, {said}")
+        assert sum(map(len, wrong.values())) <= (0 if how == "unit" else count / 20)
 
 
-def test_apted_agrees():
-    agreement_with_apted(100)
+def test_apted_agrees_under_costs_of_one_only():
+    apted_is_wrong(300)
+    below = [0], [0, 1], np.array([4]), np.array([1, 2]), np.array([[7, 12]])
+    assert align(*below).cost == by_zss(*below) == by_definition(*below) == 7
+    assert by_apted(*below) == 6, "less than any mapping costs: this is apted's mistake"
 
 
 @pytest.mark.verify
-def test_apted_agrees_on_thousands():
-    agreement_with_apted(2000)
+def test_apted_agrees_under_costs_of_one_only_in_thousands():
+    apted_is_wrong(10_000)
 
 
 @FEW

@@ -44,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = getattr(e, "format_message", e.__str__)()
         return _failed(f"{message.rstrip('.')}; see flowgen --help")
     except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    if code == 130:  # what typer itself makes of Ctrl-C
         _failed("interrupted")
-        return 130
     return code if isinstance(code, int) else 0
 
 
@@ -92,7 +93,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 # %% ../../nbs/cli/91_app.ipynb #cell-08
 class Loaded(NamedTuple):
-    """What a command works on. `matrix_path`: where the dataset's matrix belongs."""
+    """What a command works on. `matrix_path`: where the dataset's matrix belongs. `run_paths`: the files of the runs."""
 
     name: str
     samples: list[Sample]
@@ -100,31 +101,40 @@ class Loaded(NamedTuple):
     registry: Registry
     tags: Sequence[Tag]
     matrix_path: Path
+    run_paths: Sequence[Path] = ()
 
     def matrix(self) -> FeatureMatrix:
         """Detectors, overruled by people's tags."""
         return FeatureMatrix.build(self.samples, self.registry, self.tags)
 
 
-def load(dataset: str, run_files: Sequence[Path], root: Path, need_runs: bool = True, strict: bool = False) -> Loaded:
-    """Samples, runs and features from a dataset's name or file. strict: runs are read without mending. Raises `InputError`."""
+def load(
+    dataset: str,
+    run_files: Sequence[Path],
+    root: Path,
+    need_runs: bool = True,
+    strict: bool = False,
+    read_runs: bool = True,
+) -> Loaded:
+    """Samples, runs and features from a dataset's name or file. strict: runs are read without mending.
+
+    Without `read_runs` there are their paths alone. Raises `InputError`.
+    """
     path = Path(dataset)
     is_file = path.suffix == ".jsonl" or (path.exists() and not Project(root).dataset_path(dataset).exists())
     if is_file and not _is_of_project(path, root):
         samples = load_samples(path)
         registry = Registry.load(bundled("feature_matrices", "features.toml"))
-        loaded = Loaded(
-            path.stem, samples, load_runs(run_files, samples, strict), registry, (), Path(f"{path.stem}.csv")
-        )
+        name, tags, matrix_path, paths = path.stem, (), Path(f"{path.stem}.csv"), run_files
     else:
         project, name = Project.open(root), path.stem if is_file else dataset
         samples = project.samples(name)
-        runs = load_runs(run_files or project.run_paths(name), samples, strict)
-        tags = load_journal(project.journal_path(name)).tags
-        loaded = Loaded(name, samples, runs, project.registry(), tags, project.matrix_path(name))
-    if need_runs and not loaded.runs:
+        paths, registry = run_files or project.run_paths(name), project.registry()
+        tags, matrix_path = load_journal(project.journal_path(name)).tags, project.matrix_path(name)
+    runs = load_runs(paths, samples, strict) if read_runs else []
+    if need_runs and not (runs if read_runs else paths):
         raise InputError(dataset, "has no run", "run files after it", "or make the baselines: flowgen generate DATASET")
-    return loaded
+    return Loaded(name, samples, runs, registry, tags, matrix_path, paths)
 
 
 def _is_of_project(path: Path, root: Path) -> bool:

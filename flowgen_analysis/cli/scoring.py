@@ -36,6 +36,7 @@ from ..figures.style import percent
 from ..flows.files import InputError, write_bytes
 from ..flows.validation import Finding, validate_file
 from ..reports.markdown import mean_cell
+from ..scoring.batch import Batch, read_scores, score_large
 from ..scoring.distance import ENGINES
 from ..scoring.loss import explain_runs
 from ..scoring.options import Options
@@ -57,6 +58,18 @@ def score_command(
         bool, typer.Option("--soft", help="Also score with texts that cost less the more alike they are.")
     ] = False,
     unordered: Annotated[bool, typer.Option("--unordered", help="Also score with branches in any order.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            help="For large runs: score on N processes (-1: all cores) straight into -o FILE.parquet; resumed after a kill.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(metavar="SECONDS", help="With --jobs: what a pair may take; past it, it has bounds.")
+    ] = 5.0,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,15 +80,26 @@ def score_command(
     )
     if output and output.suffix not in (".parquet", ".csv"):
         raise InputError("--output", f"is {str(output)!r}", "a name that ends in .parquet or .csv")
-    loaded = load(dataset, run_files or [], root, strict=strict)
+    if jobs is not None:
+        _check_large(output, jobs, budget)
+    loaded = load(dataset, run_files or [], root, strict=strict, read_runs=jobs is None or explain)
+    batch = None
     with progress_bar("scoring") as progress:
-        scores = score_runs(loaded.samples, loaded.runs, chosen, progress, options)
+        if output and jobs is not None:
+            settings: Any = {"engine": chosen, "options": options, "strict": strict, "jobs": jobs, "budget_s": budget}
+            batch = score_large(loaded.samples, list(loaded.run_paths), output, progress=progress, **settings)
+            scores = read_scores(output, loaded.samples)
+        else:
+            scores = score_runs(loaded.samples, loaded.runs, chosen, progress, options)
     causes = _causes(loaded, options) if explain else None
-    if output:
+    if output and not batch:
         write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
     rows = headlines(scores)
     if as_json:
-        print_json(_scores_json(scores, rows) | ({} if causes is None else {"causes": _causes_json(causes)}))
+        more = {} if causes is None else {"causes": _causes_json(causes)}
+        print_json(
+            _scores_json(scores, rows) | more | ({"bounded": batch.bounded, "resumed": batch.resumed} if batch else {})
+        )
         return
     _print_headline(f"{loaded.name}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
     if options.name:
@@ -83,6 +107,28 @@ def score_command(
     if causes is not None:
         _print_causes(causes)
     _print_missing(scores)
+    if batch:
+        _print_batch(batch, budget)
+
+
+def _check_large(output: Path | None, jobs: int, budget: float) -> None:
+    """Raise `InputError` for what a large run cannot do."""
+    if output is None or output.suffix != ".parquet":
+        raise InputError("--jobs", "has no file to write to", remedy="name one: -o FILE.parquet")
+    if jobs == 0:
+        raise InputError("--jobs", "is 0", "a number of processes, or -1 for all cores")
+    if not budget >= 0:
+        raise InputError("--budget", f"is {budget:g}", "seconds, 0 or more")
+
+
+def _print_batch(batch: Batch, budget: float) -> None:
+    if batch.resumed:
+        print(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
+    if batch.bounded:
+        print(
+            f"{batch.bounded} generations would take longer than {budget:g} s each: no score, in no mean; "
+            f"{batch.path} has their bounds"
+        )
 
 
 def _causes(loaded: Loaded, options: Options) -> pl.DataFrame:

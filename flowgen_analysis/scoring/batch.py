@@ -8,23 +8,151 @@ __all__ = ['Batch', 'score_large', 'read_scores']
 # %% ../../nbs/scoring/31_batch.ipynb #cell-02
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 
+try:
+    import fcntl
+except ImportError:  # no Unix: nobody is kept out
+    fcntl = None
+
 from ..flows.files import InputError, write_bytes, write_text
 from ..flows.model import Sample
 from .bounds import cells_per_second
-from .parts import SCHEMA, Task, Work, count_work, score_part, score_tasks
+from .distance import Engine
+from .options import Options
+from .parts import Plan, columns, score_part
 from .scores import Scores
+from .work import Task, Work, count_work, score_tasks
 
 # %% ../../nbs/scoring/31_batch.ipynb #cell-05
+@cache
+def _code() -> str:
+    """What tells one state of the code that reads and scores from another."""
+    digest = hashlib.blake2b(digest_size=10)
+    package = Path(str(resources.files("flowgen_analysis")))
+    for path in sorted(p for name in ("flows", "scoring") for p in (package / name).rglob("*.py")):
+        digest.update(path.read_bytes())
+    for name in ("json-repair", "numpy", "pydantic", "rapidfuzz", "zss"):
+        digest.update(f"{name} {version(name)}".encode())
+    return digest.hexdigest()
+
+
+def _made_by(plan: Plan) -> str:
+    """What tells parts that are made by `plan`, here, from others."""
+    soft: Any = plan.options.soft
+    own = os.urandom(16) if callable(soft) else b""
+    return repr((_code(), own, plan._replace(options=plan.options._replace(soft=bool(soft)))))
+
+
+class _Parts:
+    """The parts of a call: where each one's rows are, and what is handed out and not back yet."""
+
+    def __init__(self, tasks: Iterator[Task], folder: Path, plan: Plan, size: int):
+        self.tasks, self.folder, self.plan, self.size = tasks, folder, plan, size
+        self.names: list[Path] = []
+        self.waiting: dict[int, list[Task]] = {}
+        self.scored = self.resumed = 0
+        self.failed: Exception | None = None
+        self._made_by = _made_by(plan).encode()
+        self._next = Lock()
+
+    def calls(self) -> Iterator[Any]:
+        """A call of `score_part` for each part that has no file yet."""
+        # joblib takes these from a thread of its own, where an exception would be lost
+        try:
+            while (number := self._take()) is not None:
+                if number in self.waiting:
+                    yield self.call(number)
+        except Exception as e:
+            self.failed = e
+
+    def _take(self) -> int | None:
+        """The number of the next part, which waits from now on unless it has a file."""
+        with self._next:
+            some = list(islice(self.tasks, self.size))
+            if not some:
+                return None
+            digest = hashlib.blake2b(self._made_by, digest_size=10)
+            for t in some:
+                digest.update(repr(t[1:]).encode())
+            number = len(self.names)
+            self.names.append(self.folder / f"{number:06d}-{digest.hexdigest()}.parquet")
+            if self.names[number].exists():
+                self.resumed += len(some)
+            else:
+                self.waiting[number] = some
+            return number
+
+    def call(self, number: int) -> Any:
+        return delayed(score_part)(number, self.waiting[number], self.plan)
+
+    def place(self, number: int) -> str:
+        """Where the input of a part stands."""
+        some = self.waiting[number]
+        return f"{some[0].place} to {some[-1].place}" if len(some) > 1 else some[0].place
+
+    def keep(self, number: int, rows: pl.DataFrame) -> None:
+        """Write the rows of a part."""
+        write_bytes(self.names[number], rows.write_parquet)
+        self.waiting.pop(number, None)
+        self.scored += rows.height
+
+    @property
+    def done(self) -> int:
+        return self.scored + self.resumed
+
+# %% ../../nbs/scoring/31_batch.ipynb #cell-08
+@contextmanager
+def _alone(folder: Path, out: Path) -> Iterator[None]:
+    """Keep other calls out of the folder of parts. Raises `InputError` where one is in it."""
+    path = folder / "lock"
+    try:
+        while True:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a+")
+            try:
+                if fcntl:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                    break
+            except BlockingIOError:
+                lock.seek(0)
+                who = lock.read().strip()
+                lock.close()
+                raise InputError(
+                    str(out),
+                    f"is being written by {who or 'another process'}",
+                    remedy="wait for it, or name another file",
+                ) from None
+            lock.close()  # the call that held it is through, and its folder gone
+    except OSError as e:
+        raise InputError(str(out), f"cannot be written ({e.strerror})") from None
+    with lock:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}")
+        lock.flush()
+        yield
+
+# %% ../../nbs/scoring/31_batch.ipynb #cell-12
+_TRIES = 3  # times a part may cost a worker its life, after the first
+
+
 class Batch(NamedTuple):
     """A scored batch: where its rows are, how many, how many of them are bounded, and how many were there before the call."""
 
@@ -39,6 +167,9 @@ def score_large(
     work: Iterable[Work],
     out: str | Path,
     *,
+    engine: Engine = "numba",
+    options: Options = Options(),  # noqa: B008
+    strict: bool = False,
     jobs: int | None = None,
     resume: bool = True,
     budget_s: float = 5.0,
@@ -48,77 +179,97 @@ def score_large(
     """Score a large number of generations into the Parquet file `out`, in the order of `work`; see `read_scores`.
 
     work: runs, generations, run files, their rows, or pairs (expected, generated) which need no sample: any iterable.
+    engine, options: as in `score_runs`. strict: rows and files are read without mending.
     jobs: processes, -1 for all cores; None as `joblib.parallel_config` says, else one. resume: take over the parts that a
     call which was killed has left. budget_s: seconds a pair may take; one that would take longer has bounds instead
     of a score. progress: called with (done, total) generations, total 0 where `work` has no length. part: generations a part.
-    Raises `InputError` for bad input and leaves the parts that were done.
+    Raises `InputError` for bad input, where another call is writing `out`, and for a part whose worker is killed each time,
+    and leaves the parts that were done.
     """
     out = Path(out)
-    parts = out.with_name(f".{out.name}.parts")
-    if not resume:
-        shutil.rmtree(parts, ignore_errors=True)
-    total, cells = count_work(work), _budget(parts, budget_s)
-    names: list[Path] = []
-    done = {"scored": 0, "resumed": 0}
-    failed: list[Exception] = []
+    folder = out.with_name(f".{out.name}.parts")
+    with _alone(folder, out):
+        if not resume:
+            _clear(folder)
+        total, plan = count_work(work), Plan(*_budget(folder, budget_s, engine), engine, options, strict)
+        parts = _Parts(score_tasks(samples, work, options.best), folder, plan, part)
+        _score(parts, jobs, lambda: progress and progress(parts.done, total))
+        bounded = _join(parts.names, out, options)
+        shutil.rmtree(folder, ignore_errors=True)
+    return Batch(out, parts.done, bounded, parts.resumed)
 
-    def calls():
-        # joblib takes these from a thread of its own, where an exception would be lost
+
+def _score(parts: _Parts, jobs: int | None, told: Callable[[], Any]) -> None:
+    """Score every part that has no file."""
+
+    def run(calls: Iterable[Any]) -> None:
+        settings: Any = {"return_as": "generator_unordered", "batch_size": 1}
+        rows: Any = Parallel(jobs, **settings)(calls)
         try:
-            tasks = score_tasks(samples, work)
-            while some := list(islice(tasks, part)):
-                names.append(parts / f"{len(names):06d}-{_digest(some, cells)}.parquet")
-                if names[-1].exists():
-                    done["resumed"] += len(some)
-                else:
-                    yield delayed(score_part)(len(names) - 1, some, cells)
-        except Exception as e:
-            failed.append(e)
+            for number, found in rows:
+                if isinstance(found, tuple):
+                    raise InputError(*found)
+                parts.keep(number, pl.DataFrame(found, columns(parts.plan.options)))
+                told()
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # joblib counts the calls that nobody waits for any more
+                rows.close()
 
-    settings: Any = {"return_as": "generator_unordered", "batch_size": 1}
-    rows: Any = Parallel(jobs, **settings)(calls())
-    for number, found in rows:
-        if isinstance(found, tuple):
-            raise InputError(*found)
-        frame = pl.DataFrame(found, SCHEMA)
-        write_bytes(names[number], frame.write_parquet)
-        done["scored"] += frame.height
-        if progress:
-            progress(sum(done.values()), total)
-    if failed:
-        raise failed[0]
-    if progress:
-        progress(sum(done.values()), total)
-    bounded = _join(names, out)
-    shutil.rmtree(parts, ignore_errors=True)
-    return Batch(out, sum(done.values()), bounded, done["resumed"])
+    while True:
+        try:
+            run(parts.calls())
+        except BrokenProcessPool:
+            if not parts.waiting:
+                raise
+        if parts.failed:
+            raise parts.failed
+        if not parts.waiting:
+            break
+        for number in sorted(parts.waiting):
+            _again(parts, number, run)
+    told()
 
 
-def _budget(parts: Path, budget_s: float) -> float:
-    """The cells a pair may cost: as the call said that began with these parts, else as fast as the kernel is here."""
-    note = parts / "budget.json"
+def _again(parts: _Parts, number: int, run: Callable[[Iterable[Any]], None]) -> None:
+    """Score a part alone that went down with a worker."""
+    for _ in range(_TRIES):
+        try:
+            return run([parts.call(number)])
+        except BrokenProcessPool:
+            continue
+    raise InputError(
+        parts.place(number), f"costs every worker its life ({_TRIES + 1} were killed), most likely for memory",
+        remedy="give it more memory, a smaller `part` or a smaller budget; what is scored is kept",
+    )  # fmt: skip
+
+
+def _clear(folder: Path) -> None:
+    """Throw the parts away that are there."""
+    for path in folder.iterdir():
+        if path.name != "lock":
+            path.unlink()
+
+
+def _budget(parts: Path, budget_s: float, engine: Engine) -> tuple[float, float]:
+    """The cells a pair may cost and how many of them one of `engine` counts for: as the call said that began with these
+    parts, else as fast as it is here."""
+    note = parts / f"budget-{engine}.json"
     known = json.loads(note.read_text()) if note.exists() else {}
     if known.get("budget_s") != budget_s:
-        known = {"budget_s": budget_s, "cells": budget_s * cells_per_second()}
+        speed = cells_per_second()
+        known = {"budget_s": budget_s, "cells": budget_s * speed, "slower": speed / cells_per_second(engine)}
         write_text(note, json.dumps(known))
-    return known["cells"]
+    return known["cells"], known["slower"]
 
 
-def _digest(tasks: Sequence[Task], cells: float) -> str:
-    """What tells a part from one of other input or budget."""
-    digest = hashlib.blake2b(str(cells).encode(), digest_size=10)
-    for t in tasks:
-        digest.update(repr(t[1:]).encode())
-    return digest.hexdigest()
-
-
-def _join(names: Sequence[Path], out: Path) -> int:
+def _join(names: Sequence[Path], out: Path, options: Options) -> int:
     """Write the parts as one file; returns how many rows are bounded. A part at a time is in memory."""
     bounded = 0
 
     def write(f) -> None:
         nonlocal bounded
-        with pq.ParquetWriter(f, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer:
+        with pq.ParquetWriter(f, pl.DataFrame(schema=columns(options)).to_arrow().schema) as writer:
             for name in names:
                 frame = pl.read_parquet(name)
                 bounded += int(frame["bounded"].sum())
@@ -133,4 +284,7 @@ def read_scores(path: str | Path, samples: Sequence[Sample]) -> Scores:
     frame = pl.read_parquet(path)
     known = pl.DataFrame({"sample_id": [s.id for s in samples]}, {"sample_id": pl.String})
     every = frame.select("model").unique().join(known, how="cross").sort("model", maintain_order=True)
-    return Scores(frame, every.join(frame, on=["model", "sample_id"], how="anti", maintain_order="left"), len(samples))
+    missing = every.join(frame, on=["model", "sample_id"], how="anti", maintain_order="left")
+    low = [c for c in frame.columns if c.startswith("inputs_") and c.endswith("_low") and c != "inputs_low"]
+    options = "".join(c.removeprefix("inputs_").removesuffix("_low") for c in low)
+    return Scores(frame, missing, len(samples), options)

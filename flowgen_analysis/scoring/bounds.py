@@ -7,14 +7,14 @@ __all__ = ['keyroot_nodes', 'cells_per_second', 'Bounds', 'distance_bounds']
 
 # %% ../../nbs/scoring/31_bounds.ipynb #cell-02
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .distance import Forest, lay_out, tree_distances
+from .distance import Engine, Forest, lay_out, tree_distances
 from .tree import Kind, Tree
 
 # %% ../../nbs/scoring/31_bounds.ipynb #cell-05
@@ -28,10 +28,10 @@ def keyroot_nodes(trees: Sequence[Tree], outline: bool = False) -> np.ndarray:
     return np.bincount(tree, below, len(trees)).astype(np.int64)
 
 # %% ../../nbs/scoring/31_bounds.ipynb #cell-10
-@lru_cache(maxsize=1)
-def cells_per_second() -> float:
-    """How many cells the kernel fills in a second here; the best of three measurements."""
-    teeth = 40
+@cache
+def cells_per_second(engine: Engine = "numba") -> float:
+    """How many cells an engine fills in a second here; the best of three measurements."""
+    teeth = 40 if engine == "numba" else 8
     depths = [*range(teeth + 1), *range(teeth, 0, -1)]
     trees = [Tree([n << 2 | Kind.VALUE for n in range(start, start + len(depths))], depths, 0) for start in (0, 1000)]
     cells = int(np.prod(keyroot_nodes(trees)))
@@ -39,7 +39,7 @@ def cells_per_second() -> float:
     times = []
     for _ in range(3):
         start = perf_counter()
-        tree_distances(trees, [(0, 1)])
+        tree_distances(trees, [(0, 1)], engine=engine)
         times.append(perf_counter() - start)
     return cells / min(times)
 
@@ -122,8 +122,16 @@ class Bounds(NamedTuple):
         return (1 - self.high / self.size, 1 - self.low / self.size) if self.size else (1.0, 1.0)
 
 
-def distance_bounds(expected: Tree, generated: Tree, outline: bool = False, cells: float = 25e6) -> Bounds:
-    """Bounds of the distance of two trees of one encoder; without inputs if `outline`.
+def distance_bounds(
+    expected: Tree,
+    generated: Tree,
+    outline: bool = False,
+    cells: float = 25e6,
+    *,
+    soft: bool = False,
+    unordered: bool = False,
+) -> Bounds:
+    """Bounds of the distance of two trees of one encoder; without inputs if `outline`, under the options if they are on.
 
     The better ones where they take no more than `cells` cells of 4 bytes, else the cheap ones.
     """
@@ -131,18 +139,23 @@ def distance_bounds(expected: Tree, generated: Tree, outline: bool = False, cell
     size = int(forest.sizes.sum())
     (_, middle, end) = (int(s) for s in forest.starts)
     if middle * (end - middle) > cells:
-        return Bounds(_surplus(forest, middle), size, size)
+        return Bounds(_surplus(forest, middle, soft), size, size)
     spans = (0, middle, middle, end)
-    low = int(_aligned(forest.codes, forest.cost, forest.rename, *spans))
+    if soft or unordered:
+        low = _surplus(forest, middle, soft)
+    else:
+        low = int(_aligned(forest.codes, forest.cost, forest.rename, *spans))
     high = int(_nested(forest.codes, forest.first, forest.cost, forest.rename, *spans))
     return Bounds(low, min(high, size), size)
 
 
-def _surplus(forest: Forest, middle: int) -> int:
-    """What the nodes without an equal partner cost at least."""
+def _surplus(forest: Forest, middle: int, soft: bool) -> int:
+    """What the nodes without an equal partner cost at least; if `soft`, any value is equal to any other."""
     found = 0
     for kind in (Kind.STEP, Kind.VALUE):
         sides = [part[(part & 3) == kind] for part in (forest.codes[:middle], forest.codes[middle:])]
+        if soft and kind == Kind.VALUE:
+            sides = [np.zeros_like(side) for side in sides]
         (a, in_a), (b, in_b) = (np.unique(side, return_counts=True) for side in sides)
         _, at_a, at_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
         common = int(np.minimum(in_a[at_a], in_b[at_b]).sum())
