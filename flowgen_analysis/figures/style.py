@@ -56,14 +56,21 @@ class Html(str):
         return str(self)
 
 
+_UNSEEN = {c: 0x2400 + c for c in range(32) if chr(c) not in "\t\n\r"} | dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
+
+
 def escape(text: object) -> str:
-    """`text` as HTML that shows it and nothing more, with its direction kept inside."""
-    return f"<bdi>{html.escape(str(text))}</bdi>"
+    """`text` as HTML that shows it and nothing more, with its direction kept inside; control characters as their pictures."""
+    return f"<bdi>{html.escape(str(text).translate(_UNSEEN))}</bdi>"
 
 
 def stylesheet() -> str:
     """The CSS of tables and flows."""
-    return resources.files("flowgen_analysis.figures").joinpath("static", "figures.css").read_text(encoding="utf-8")
+    folder = resources.files("flowgen_analysis.figures").joinpath("static")
+    found = sorted(
+        (p for p in folder.iterdir() if p.name.endswith(".css")), key=lambda p: (p.name != "figures.css", p.name)
+    )
+    return "\n".join(p.read_text(encoding="utf-8") for p in found)
 
 
 def page(body: str) -> Html:
