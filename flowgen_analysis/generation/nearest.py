@@ -7,6 +7,8 @@ __all__ = ['Nearest']
 
 # %% ../../nbs/generation/31_nearest.ipynb #cell-02
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -41,16 +43,21 @@ class Nearest:
         usable = (s for s in samples if s.reference and s.requirement.strip())
         self.pool: Sequence[Sample] = sorted(usable, key=lambda s: s.id)
         self._texts = [_plain(s.requirement) for s in self.pool]
-        self._vectorizer = _vectorizer()
-        self._vectors = self._vectorizer.fit_transform(self._texts) if self.pool else None
+
+    @cached_property
+    def _fitted(self) -> tuple[FeatureUnion, Any]:
+        """The vectorizer and the vectors of the pool; made when somebody asks for a neighbour."""
+        vectorizer = _vectorizer()
+        return vectorizer, vectorizer.fit_transform(self._texts)
 
     def neighbour(self, sample: Sample) -> tuple[Sample, float]:
         """The nearest other sample and its similarity, 0..1. Raises `InputError` where there is no other sample."""
         text = _plain(sample.requirement)
         others = [i for i, s in enumerate(self.pool) if s.id != sample.id and self._texts[i] != text]
-        if not others or self._vectors is None:
+        if not others:
             raise InputError(f"nearest {sample.id}", "there is no other sample to copy from", "two samples with a flow")
-        near = (self._vectors[others] @ self._vectorizer.transform([text]).T).toarray().ravel() / 2
+        vectorizer, vectors = self._fitted
+        near = (vectors[others] @ vectorizer.transform([text]).T).toarray().ravel() / 2
         best = int(np.argmax(near.round(10)))
         return self.pool[others[best]], float(near[best])
 

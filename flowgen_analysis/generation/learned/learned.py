@@ -105,6 +105,11 @@ class Learned:
         pool = _usable(samples)
         return cls(learn(pool, load_environment(_place(project_root, "base"))), pool, project_root)
 
+    @classmethod
+    def untrained(cls, samples: Iterable[Sample], project_root: str | Path = ".") -> "Learned":
+        """One that has learned nothing, to tell what makes a model of `samples` what it is. Raises `InputError`."""
+        return cls(Parts(None, None, None, None), _usable(samples), project_root)  # type: ignore[arg-type]
+
     def key(self) -> str:
         """16 hex digits of what made the model: its samples, its code and the environment they are of."""
         made: dict[str, Any] = dict(fingerprint(self, ()))
@@ -167,7 +172,7 @@ class Learned:
     def ready(cls, samples: Iterable[Sample], project_root: str | Path = ".") -> "Learned":
         """The model of `samples`: from the project's `.flowgen/learned/` if it is there, else trained and put there."""
         pool = _usable(samples)
-        key = cls(Parts(None, None, None, None), pool, project_root).key()  # type: ignore[arg-type]
+        key = cls.untrained(pool, project_root).key()
         path = Path(project_root) / ".flowgen" / "learned" / f"{key}.npz"
         try:
             return cls.load(path, pool, project_root)

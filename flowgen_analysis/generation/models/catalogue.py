@@ -61,7 +61,10 @@ class Provider(_Entry):
 
 
 class ModelEntry(_Entry):
-    """A model ready to be asked. `params` go into every request; `reasoning` ones take no temperature."""
+    """A model ready to be asked. `params` go into every request; `reasoning` ones take no temperature.
+
+    checked: the day on which its endpoint, its prices and its retirement were last looked up.
+    """
 
     name: str
     provider: Provider
@@ -69,6 +72,7 @@ class ModelEntry(_Entry):
     paper_name: str = ""
     retired: str = ""
     note: str = ""
+    checked: date | None = None
     reasoning: bool = False
     schema_support: Literal["json_schema", "none"] = "json_schema"
     params: dict[str, Any] = {}

@@ -8,7 +8,9 @@ __all__ = ['Setting', 'Tally', 'Session', 'Event', 'generate_flow']
 # %% ../../../nbs/generation/models/39_pipeline.ipynb #cell-02
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from ...flows.environment import Environment
@@ -30,7 +32,7 @@ from flowgen_analysis.generation.models.prompts import (
 from .schema import obeys, read_inputs
 from .scope import Call, chains, plan_calls
 from .tokens import count_messages
-from ..offline import question
+from ..offline import digest, environment_digest, question
 
 # %% ../../../nbs/generation/models/39_pipeline.ipynb #cell-05
 class Setting(NamedTuple):
@@ -66,6 +68,8 @@ class Session:
         self.cache = cache or ReplyCache()
         self.client = client or Client(model.provider)
         self.tally, self._note = Tally(), note or (lambda: None)
+        self._hashes: dict[int, tuple[Environment, str]] = {}
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> "Session":
         return self
@@ -73,15 +77,28 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         await self.client.__aexit__()
 
-    def made(self) -> dict[str, Any]:
-        """What makes a run of this session what it is: model, parameters, words of the prompts, way of reading."""
+    def made(self, sample: Sample) -> dict[str, Any]:
+        """What makes the generation for `sample` what it is: model, parameters, words of the prompts, way of reading, and by
+        their hashes the question, the environment and what the retriever has learned. Raises `InputError`."""
         prompts = {t.name: f"{t.version} {t.hash}" for t in (CREATE_FLOW, POPULATE_INPUTS)}
-        m = self.model
+        m, asked = self.model, question(sample)
+        environment, retriever = self.setting(asked)
+        if id(environment) not in self._hashes:
+            self._hashes[id(environment)] = environment, environment_digest(environment)
         return {
             "generator": m.name, "provider": m.provider.name, "endpoint_model": m.endpoint_model,
             "params": m.request_params(), "schema": m.schema_support, "prompts": prompts,
-            "suggested": dict(self.depth._asdict()), "strict": self.strict,
+            "suggested": dict(self.depth._asdict()), "strict": self.strict, "asked": digest(asked.model_dump()),
+            "environment": f"{environment.name} {self._hashes[id(environment)][1]}",
+            "retriever": getattr(retriever, "made", lambda _: {"name": type(retriever).__name__})(asked.id),
         }  # fmt: skip
+
+    @asynccontextmanager
+    async def in_turn(self) -> AsyncIterator[None]:
+        """For work that takes a while: one at a time, and after each the loop sees to what has arrived and what may be sent."""
+        async with self._turn:
+            yield
+            await asyncio.sleep(0)
 
     async def ask(self, prompt: Prompt, repeat: int, rank: tuple) -> Reply:
         """The reply to `prompt`, from the cache where it is there. Raises `CallError` and `InputError`."""
@@ -122,6 +139,7 @@ class Event(NamedTuple):
     """Something that arrived: the outline, inputs, a step that failed, or the whole generation.
 
     flow: as it stands now. step: the number of the step that it is about; None where it is the trigger alone.
+    suggestions: what the model was shown for it, by kind; empty where nothing was retrieved.
     """
 
     kind: Literal["outline", "inputs", "step_failed", "done"]
@@ -129,6 +147,7 @@ class Event(NamedTuple):
     step: int | None = None
     error: str = ""
     generation: Generation | None = None
+    suggestions: Mapping[str, Any] = MappingProxyType({})
 
 
 class _Flow:
@@ -173,13 +192,18 @@ class _Flow:
         row |= {"finish": reply.finish} if reply.finish not in ("", "stop") else {}
         return reply
 
+    def shown(self, step: int | None) -> dict[str, Any]:
+        """What was suggested for the inputs of a step, or of the trigger alone."""
+        return self.suggestions.get("inputs", {}).get(str(step or "trigger"), {})
+
     def note(self, read_as: str, notes: list[str], place: str = "") -> None:
         self.repaired = self.repaired or read_as == "repaired"
         self.notes += [f"{place}{n}" for n in notes]
 
     async def outline(self) -> None:
         """Stage one. Raises `CallError`, also for a reply that is no flow."""
-        prompt = create_flow_prompt(self.sample, *self.setting, self.session.depth)
+        async with self.session.in_turn():
+            prompt = create_flow_prompt(self.sample, *self.setting, self.session.depth)
         reply = await self.ask(prompt, None, (0,))
         self.latency_s = reply.latency_s
         result = read_reply(reply.text, self.session.strict)
@@ -198,7 +222,8 @@ class _Flow:
         assert flow is not None
         step = None if call.step is None else flow.components[call.step]
         trigger = flow.trigger if call.trigger else None
-        prompt = populate_inputs_prompt(self.sample, flow, calls, n, *self.setting, self.session.depth)
+        async with self.session.in_turn():
+            prompt = populate_inputs_prompt(self.sample, flow, calls, n, *self.setting, self.session.depth)
         number = step.step if step else None
         reply = await self.ask(prompt, number, rank)
         result = read_inputs(reply.text, step, trigger, self.session.strict)
@@ -222,7 +247,7 @@ class _Flow:
         asked = len(obeyed) if self.session.model.schema_support != "none" else 0
         numbers = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
         usage = {k: sum(c.get(k, 0) for c in self.calls) for k in numbers if any(k in c for c in self.calls)}
-        made = {**self.session.made(), "response_model": sorted(self.models)}
+        made = {**self.session.made(self.sample), "response_model": sorted(self.models)}
         order = {id(c): (c["step"] is not None, c["step"] or 0) for c in self.calls}
         if "inputs" in self.suggestions:
             self.suggestions["inputs"] = dict(sorted(self.suggestions["inputs"].items()))
@@ -259,10 +284,11 @@ async def generate_flow(
     try:
         await work.outline()
     except CallError as e:
-        yield Event("done", None, error=str(e), generation=work.generation(str(e)))
+        shown = work.suggestions
+        yield Event("done", None, error=str(e), generation=work.generation(str(e)), suggestions=shown)
         return
     assert work.flow is not None
-    yield Event("outline", work.flow)
+    yield Event("outline", work.flow, suggestions={**work.suggestions})
     calls = plan_calls(work.flow, work.setting.environment)
     events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
     ends: list[asyncio.Future[float]] = [asyncio.get_running_loop().create_future() for _ in calls]
@@ -275,10 +301,10 @@ async def generate_flow(
         took = 0.0
         try:
             took = await work.fill(calls, n, (1, -behind[n]))
-            await events.put(Event("inputs", work.flow, number))
+            await events.put(Event("inputs", work.flow, number, suggestions=work.shown(number)))
         except CallError as e:
             work.failed["trigger" if number is None else str(number)] = str(e)
-            await events.put(Event("step_failed", work.flow, number, str(e)))
+            await events.put(Event("step_failed", work.flow, number, str(e), suggestions=work.shown(number)))
         except Exception as e:
             await events.put(e)
         finally:

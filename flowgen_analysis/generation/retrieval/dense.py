@@ -61,7 +61,11 @@ def _vectors(encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
 
 def dense_scorer(encoder: Encoder) -> MakeScorer:
     """A scorer by cosines of embeddings, for `EnvironmentRetriever`."""
-    return lambda texts: _Dense(encoder, texts)
+
+    def dense(texts: Sequence[str]) -> _Dense:
+        return _Dense(encoder, texts)
+
+    return dense
 
 # %% ../../../nbs/generation/retrieval/47_dense.ipynb #cell-13
 def balanced_pairs(pairs: Sequence[Pair], per_entry: int, seed: int = 0) -> list[tuple[str, str]]:

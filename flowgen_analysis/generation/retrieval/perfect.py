@@ -7,10 +7,12 @@ __all__ = ['PerfectRetriever']
 
 # %% ../../../nbs/generation/retrieval/44_perfect.ipynb #cell-02
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ...flows.environment import Environment
 from ...flows.model import Sample
 from ..models.prompts import Retriever
+from ..offline import digest
 from .required import Named, needs_by_piece, steps_of
 from .retriever import shuffled
 
@@ -27,6 +29,12 @@ class PerfectRetriever:
         self.inner, self.environment, self.seed = inner, environment, seed
         self._flows = {s.id: s.reference for s in samples if s.reference}
         self._needs: dict[str, list[tuple[str, Named]]] = {}
+
+    def made(self, sample: str = "") -> dict[str, Any]:
+        """What makes its suggestions for `sample` what they are: those of `inner`, and a hash of the expected flow."""
+        flow = self._flows.get(sample)
+        inner = getattr(self.inner, "made", lambda _: {})(sample)
+        return {**inner, "perfect": True, "expected": flow and digest(flow.model_dump())}
 
     def used(self, kind: str, context: Mapping[str, str], query: str | None = None) -> list[str]:
         """The names of `kind` that the sample's expected flow uses in the place that the context names; with a `query` those

@@ -8,12 +8,15 @@ __all__ = ['LEXICAL', 'shuffled', 'EnvironmentRetriever']
 # %% ../../../nbs/generation/retrieval/43_retriever.ipynb #cell-02
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from random import Random
+from typing import Any
 
 import numpy as np
 
 from ...flows.environment import Environment
 from ...flows.files import InputError
+from ..offline import digest
 from .entries import Catalogue, catalogue
 from .required import Pair
 from .scorers import Bm25, MakeScorer, Scorer, Tfidf, fuse, tfidf_characters
@@ -93,6 +96,15 @@ class EnvironmentRetriever:
         for pair in dict.fromkeys((p.kind, p.entry.key, p.annotation) for p in examples):
             self._examples.setdefault(pair[0], []).append(pair[1:])
         self._indices: dict[str, _Index] = {}
+
+    @cached_property
+    def _learned(self) -> str | None:
+        return digest({k: sorted(some) for k, some in self._examples.items()}) if self._examples else None
+
+    def made(self, sample: str = "") -> dict[str, Any]:
+        """What makes its suggestions what they are: scorers, seed, and a hash of the examples, None without any."""
+        names = [getattr(m, "__name__", type(m).__name__) for m in self._scorers]
+        return {"scorers": names, "seed": self.seed, "examples": self._learned, "perfect": False}
 
     def _index(self, kind: str) -> _Index:
         if kind not in self._indices:
