@@ -77,7 +77,7 @@ def test_a_new_project_from_nothing(tmp_path):
     assert json.loads(flowgen("generate", "mine", "--json", cwd=project).stdout)["written"] == []
     assert flowgen("score", "mine", cwd=project).returncode == 0
     assert flowgen("report", "mine", cwd=project).returncode == 0
-    assert "## STRUCTURE" in (project / "reports/mine.md").read_text()
+    assert "## FlowSim" in (project / "reports/mine.md").read_text()
 
 
 BAD = {
