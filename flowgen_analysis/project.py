@@ -60,6 +60,11 @@ class Project(NamedTuple):
         """The tags people gave in a dataset."""
         return self.root / "feature_matrices" / f"{dataset}.journal.jsonl"
 
+    @property
+    def slices_path(self) -> Path:
+        """The saved slices."""
+        return self.root / "slices.toml"
+
     def datasets(self) -> list[str]:
         """Names of the datasets, sorted."""
         return sorted(p.stem for p in (self.root / "datasets").glob("*.jsonl"))

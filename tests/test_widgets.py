@@ -1,21 +1,29 @@
 """The explorer without a browser: hostile text, real runs, and slices that say the same taken apart and put together."""
 
+import json
 import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared import ROOT
 
+from flowgen_analysis.analysis.compare import compare
+from flowgen_analysis.analysis.index import SliceIndex
+from flowgen_analysis.analysis.profile import profile
 from flowgen_analysis.analysis.slices import And, Name, Not, Or, Slice, Term
 from flowgen_analysis.features.matrix import FeatureMatrix
 from flowgen_analysis.features.registry import Registry
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
+from flowgen_analysis.project import Project
 from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.widgets import states
 from flowgen_analysis.widgets.explorer import Explorer
 from flowgen_analysis.widgets.facets import facet_counts, take_apart, text_of
+from flowgen_analysis.widgets.fact_filters import FactBins, set_range, set_words
+from flowgen_analysis.widgets.history import View
 from flowgen_analysis.widgets.overview import overview
 
 REAL = ROOT.parent / "shared" / "data" / "real" / "homeassistant"
@@ -43,9 +51,21 @@ def registry() -> Registry:
     return Registry.load(ROOT / "feature_matrices" / "features.toml")
 
 
-def explorer_of(samples: list[Sample], runs: list[Run]) -> Explorer:
+def explorer_of(samples: list[Sample], runs: list[Run], **more) -> Explorer:
     matrix = FeatureMatrix.build(samples, registry())
-    return Explorer(samples, runs, matrix, score_runs(samples, runs), registry())
+    return Explorer(samples, runs, matrix, score_runs(samples, runs), registry(), **more)
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[list[Sample], list[Run]]:
+    """Forty samples of TEST, and three models: one is right, one drops the last step, one always says the same."""
+    samples = Project(ROOT).samples("test")[:40]
+
+    def run(model: str, make) -> Run:
+        return Run(model, [Generation(sample_id=s.id, model=model, generated=make(s.reference)) for s in samples])
+
+    short = run("short", lambda f: Flow(trigger=f.trigger, components=f.components[:-1]))
+    return samples, [run("right", lambda f: f), short, run("same", lambda f: samples[0].reference)]
 
 
 EVIL = "<img src=x onerror=alert(1)>\"'\u202e{{x}}%{y}" + "w" * 10_000
@@ -63,7 +83,7 @@ def test_hostile_text_is_text_everywhere():
     explorer.selected = EVIL
     shown = [
         explorer._view.state["html"],
-        explorer._chart.figure.to_json(),
+        explorer.figure().to_json(),
         overview(score_runs([sample], runs)).figure.to_json(),
     ]
     for text in shown:
@@ -79,17 +99,159 @@ def test_thirty_two_real_runs():
     assert len(explorer.index.models) == 32
     for name in [*facet_counts(explorer.index, Slice())][:4]:
         explorer.slice = name
-        assert len(explorer.to_pandas()) == len(explorer.samples()) == explorer._bar.state["n"]
+        assert len(explorer.to_pandas()) == len(explorer.samples()) == explorer._panel.state["n"]
     explorer.slice = ""
     explorer.selected = explorer.ids()[0]
-    assert explorer._view.state["html"].count("<section") > 2
-    unread = [r["failed"] for r in explorer._list.state["rows"]]
+    assert sum(m["on"] for m in explorer._view.state["models"]) == 2
+    explorer.selected = None
+    unread = [r["failed"] for r in explorer._panel.rows["rows"]]
     assert any("could not be read" in reason for row in unread for reason in row)
 
 
-def test_the_page_loads_nothing_and_sets_html_in_one_place():
+FEATURES = ("foreach", "parallel", "notification_email", "log")
+events = st.one_of(
+    st.tuples(st.just("facet"), st.sampled_from(FEATURES), st.sampled_from([True, False, None])).map(
+        lambda e: {"type": e[0], "name": e[1], "value": e[2]}
+    ),
+    st.tuples(st.sampled_from(["steps", "score"]), st.none() | st.integers(0, 9), st.none() | st.integers(0, 9), st.booleans()).map(
+        lambda e: {"type": "range", "name": e[0], "low": e[1], "high": e[2], "below": e[3]}
+    ),
+    st.sampled_from(["domain", "environment"]).flatmap(
+        lambda n: st.sampled_from(["it", "hr", "a b", EVIL[:40]]).map(lambda w: {"type": "word", "name": n, "value": w})
+    ),
+    st.sampled_from(["", "foreach | ~log", "steps > 3 & ~(notification_email & log)", "foreach &", "gone"]).map(lambda t: {"type": "slice", "text": t}),
+    st.sampled_from(["", "STRUCTURE", "INPUT"]).map(lambda v: {"type": "subset", "value": v}),
+    st.sampled_from(["outline", "inputs", "inputs_validated"]).map(lambda v: {"type": "metric", "value": v}),
+    st.sampled_from(["", "right", "short", "same"]).map(lambda v: {"type": "baseline", "value": v}),
+    st.sampled_from(["mean", "short", "difference same", "residual right"]).map(lambda v: {"type": "rank", "value": v}),
+    st.sampled_from(["value", "difference", "coverage"]).map(lambda v: {"type": "measure", "value": v}),
+    st.sampled_from(["samples", "features", "slices"]).map(lambda v: {"type": "tab", "value": v}),
+    st.sampled_from(FEATURES).map(lambda n: {"type": "cell", "name": n, "model": "same"}),
+    st.sampled_from([{"type": t} for t in ("undo", "redo", "reset")] + [{"type": "step", "value": 1}, {"type": "nonsense"}]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(told=st.lists(events, max_size=14))
+def test_any_state_comes_back_from_its_text_and_undo_goes_all_the_way(told, pair):
+    explorer, other = pair
+    explorer.view = View()
+    explorer._history = type(explorer._history)(explorer.view)
+    for event in told:
+        explorer.handle(event)
+    other.state_text = explorer.state_text
+    assert other.view == explorer.view
+    assert other.ids() == explorer.ids()
+    for part in ("facets", "means", "main", "rows"):
+        assert getattr(other._panel, part) == getattr(explorer._panel, part), part
+    last = explorer.view.filters
+    while explorer._panel.state["undo"]:
+        explorer.handle({"type": "undo"})
+    assert explorer.view.filters == View()
+    while explorer._panel.state["redo"]:
+        explorer.handle({"type": "redo"})
+    if not any(e["type"] == "undo" for e in told):
+        assert explorer.view.filters == last
+
+
+@pytest.fixture(scope="module")
+def pair(small) -> tuple[Explorer, Explorer]:
+    return explorer_of(*small), explorer_of(*small)
+
+
+slices = st.lists(
+    st.sampled_from(["foreach", "~log", "notification_email | parallel", "steps > 3", "score <= 80%", 'domain = "it"', "~(steps = 4)"]),
+    unique=True, max_size=4,
+).map(lambda parts: Slice(" & ".join(f"({p})" if "|" in p else p for p in parts)))  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(slice=slices)
+def test_live_counts_are_what_the_slice_would_hold(slice, pair):
+    index: SliceIndex = pair[0].index
+    counts = facet_counts(index, slice)
+    for name in FEATURES:
+        held = [
+            int(index.membership(take_apart(slice).set(name, has).slice).inside.sum()) for has in (True, False, None)
+        ]
+        assert counts[name] == (held[0], held[1], held[2] - held[0] - held[1])
+    bins = FactBins(index)
+    for fact in bins.names:
+        for one in bins.bins(fact, slice):
+            asked = (
+                set_words(slice, fact, [str(one.low)])
+                if bins.is_words(fact)
+                else set_range(slice, fact, float(one.low), float(one.high), below=not one.last)
+            )
+            assert one.n == len(index.members(asked)), (fact, one)
+
+
+@pytest.mark.parametrize("text", ["", "notification_email", "steps > 3 & ~log"])
+def test_the_heatmap_says_what_the_analysis_says(pair, text):
+    explorer = pair[0]
+    explorer.view = View(slice=text, baseline="same")
+    index, heat = explorer.index, explorer.heatmap()
+    within = [f"({text}) & {n}" if text else n for n in index.names]
+    tested = compare(index, baseline="same", slices=within)
+    for row in heat.to_dicts():
+        cut = within[index.names.index(row["name"])]
+        known = next(m for m in profile(index, cut).models if m.model == row["model"])
+        assert (row["n"], row["mean"], row["low"], row["high"]) == known.inside
+        assert row["coverage"] == pytest.approx(known.coverage)
+        if row["model"] == "same":
+            assert row["q"] is None
+            continue
+        [found] = tested.filter((tested["slice"] == cut) & (tested["a"] == row["model"])).to_dicts()
+        assert row["difference"] == pytest.approx(found["difference"])
+        assert row["p"] == pytest.approx(found["p"], abs=0.006)
+        assert [row[k] for k in ("wins", "ties", "losses")] == [found[k] for k in ("wins", "ties", "losses")]
+        if found["q"] is not None:
+            assert row["q"] == pytest.approx(found["q"], abs=0.02)
+
+
+def test_saved_slices_go_to_a_file_and_come_back(small, tmp_path):
+    path = tmp_path / "slices.toml"
+    explorer = explorer_of(*small, slices_path=path)
+    explorer.slice = "foreach & steps > 3"
+    assert explorer.handle({"type": "save", "name": EVIL[:60], "folder": "Mine"})[0]["error"] == ""
+    again = explorer_of(*small, slices_path=path)
+    assert [s["text"] for s in again._panel.state["saved"]] == ["foreach & steps > 3"]
+    path.write_text(path.read_text() + '[[slices]]\nname = "old"\nexpression = "was_a_feature"\n')
+    again.tab = "slices"
+    errors = {r["name"]: r["error"] for r in again._panel.main["rows"]}
+    assert "names no feature 'was_a_feature'" in errors["old"]
+    assert errors[EVIL[:60]] == ""
+    path.write_text("[[slices]\n")
+    again.tab = "samples"
+    assert "is not TOML" in again._panel.state["saved_problem"]
+    assert "is not TOML" in again.handle({"type": "save", "name": "a", "folder": ""})[0]["error"]
+    assert path.read_text() == "[[slices]\n", "a file that cannot be read is not written over"
+
+
+def test_an_explorer_tells_the_page_only_what_has_changed(small, monkeypatch):
+    explorer = explorer_of(*small)
+    monkeypatch.setattr(states, "WINDOW", 5)
+    sent: list[dict] = []
+    explorer._panel._send = lambda msg, buffers=None: sent.append(msg)
+    explorer.handle({"type": "facet", "name": "notification_email", "value": True})
+    assert len(sent) == 1
+    assert set(sent[0]["state"]) == {"state", "facets", "means", "main", "rows"}
+    explorer.handle({"type": "rows", "at": 3})
+    assert len(sent) == 2
+    assert set(sent[1]["state"]) == {"rows"}
+    assert len(json.dumps(sent[0])) < 60_000
+
+
+def test_the_page_loads_nothing():
     scripts = {p.name: p.read_text(encoding="utf-8") for p in STATIC.iterdir()}
     assert not [name for name, text in scripts.items() if re.search(r"https?://|@import|url\(", text)]
-    assert [name for name, text in scripts.items() if "innerHTML" in text or "insertAdjacentHTML" in text] == [
-        "sample_view.js"
-    ]
+
+
+def test_html_is_set_in_one_place_and_comes_escaped_from_python():
+    scripts = {p.name: p.read_text(encoding="utf-8") for p in STATIC.glob("*.js")}
+    sets = [n for n, text in scripts.items() if re.search("DOMParser|innerHTML|insertAdjacentHTML|outerHTML", text)]
+    assert set(sets) <= {"panel.js"}
+    calls = [c for text in scripts.values() for c in re.findall(r"showHtml\((?!node, html\))(.+?)\);", text)]
+    assert set(calls) <= {
+        'sample, model.get("sample").html ?? ""', 'flow, model.get("sample").html ?? ""', "body, state.html",
+    }  # fmt: skip

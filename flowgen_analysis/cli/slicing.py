@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from ..analysis.facts import sample_facts
 from ..analysis.index import SliceIndex
+from ..analysis.saved import load_slices
 from ..analysis.subsets import SubsetRow, slice_row, subset_tables
 from flowgen_analysis.cli.app import (
     HERE,
@@ -27,6 +29,7 @@ from flowgen_analysis.cli.app import (
     print_table,
     progress_bar,
 )
+from ..project import Project
 from ..reports.markdown import mean_cell
 from ..scoring.scores import METRICS, score_runs
 
@@ -56,7 +59,8 @@ def slices_command(
     dataset: DatasetArgument,
     run_files: RunArguments = None,
     slice: Annotated[
-        list[str] | None, typer.Option("--slice", "-s", help="A slice, such as 'foreach & ~parallel'.")
+        list[str] | None,
+        typer.Option("--slice", "-s", help="A slice, such as 'foreach & steps > 8', or a saved one's name."),
     ] = None,
     metric: Annotated[str, typer.Option(help=f"{' or '.join(METRICS)}.")] = METRICS[0],
     root: RootOption = HERE,
@@ -66,10 +70,10 @@ def slices_command(
     choice("--metric", metric, METRICS)
     loaded = load(dataset, run_files or [], root)
     with progress_bar("scoring") as progress:
-        index = SliceIndex.from_tables(
-            loaded.matrix(), score_runs(loaded.samples, loaded.runs, progress=progress), metric
-        )
-    own = [slice_row(index, text, text or "all") for text in slice or []]
+        scores = score_runs(loaded.samples, loaded.runs, progress=progress)
+    index = SliceIndex.from_tables(loaded.matrix(), scores, metric, facts=sample_facts(loaded.samples))
+    saved = {s.name: s.expression for s in load_slices(Project(root).slices_path)}
+    own = [slice_row(index, saved.get(text, text), text or "all") for text in slice or []]
     subsets = [] if slice else subset_tables(index, loaded.registry)
     if as_json:
         found = {row.name: {"n": row.n, "models": {m: mean._asdict() for m, mean in row.means.items()}} for row in own}

@@ -7,13 +7,17 @@ __all__ = ['Facets', 'text_of', 'take_apart', 'FacetCount', 'facet_counts', 'Way
            'chosen_subset']
 
 # %% ../../nbs/widgets/70_facets.ipynb #cell-02
+import re
 from collections.abc import Iterable
+from functools import reduce
+from operator import and_
 from typing import NamedTuple
 
 import numpy as np
 
+from ..analysis import bitsets
 from ..analysis.index import SliceIndex
-from ..analysis.slices import And, Name, Not, Or, Slice, Term
+from ..analysis.slices import And, Comparison, Name, Not, Or, Slice, Term
 from ..features.registry import Registry
 
 # %% ../../nbs/widgets/70_facets.ipynb #cell-05
@@ -37,10 +41,13 @@ class Facets(NamedTuple):
         return self._replace(settings=kept if has is None else kept | {name: has})
 
 
+_PLAIN = re.compile(r"(?!(?:and|or|not)$)[a-z_][a-z0-9_.@-]*", re.IGNORECASE)
+
+
 def text_of(term: Term) -> str:
     """A term as the text that parses to it."""
     if isinstance(term, Name):
-        return term.name
+        return term.name if isinstance(term, Comparison) or _PLAIN.fullmatch(term.name) else f"`{term.name}`"
     if isinstance(term, Not):
         return f"~{text_of(term.term)}" if isinstance(term.term, Name | Not) else f"~({text_of(term.term)})"
     sign, inside = (" & ", Or) if isinstance(term, And) else (" | ", ())
@@ -62,9 +69,10 @@ def take_apart(slice: Slice) -> Facets:
 
 
 def _literal(term: Term) -> tuple[str, bool] | None:
-    if isinstance(term, Name):
-        return term.name, True
-    return (term.term.name, False) if isinstance(term, Not) and isinstance(term.term, Name) else None
+    named = term.term if isinstance(term, Not) else term
+    if not isinstance(named, Name) or isinstance(named, Comparison):
+        return None
+    return named.name, named is term
 
 # %% ../../nbs/widgets/70_facets.ipynb #cell-11
 class FacetCount(NamedTuple):
@@ -77,18 +85,20 @@ class FacetCount(NamedTuple):
 
 def facet_counts(index: SliceIndex, slice: Slice) -> dict[str, FacetCount]:
     """The counts of every feature. Raises `InputError` where the slice names none that exists."""
-    index.membership(slice)
-    facets = take_apart(slice)
-    base = index.membership(Facets({}, facets.others).slice).inside
-    fails = {n: ~index.membership(Facets({n: has}, ()).slice).inside for n, has in facets.settings.items()}
-    violated = np.sum(list(fails.values()), axis=0) if fails else np.zeros(len(index.samples), int)
-    counts = {}
-    for name in index.names:
-        free = base & (violated - fails.get(name, 0) == 0)
-        own = index.membership(Slice(name))
-        has, lacks = int((own.inside & free).sum()), int((own.outside & free).sum())
-        counts[name] = FacetCount(has, lacks, int(free.sum()) - has - lacks)
-    return counts
+    index.sets(slice)
+    settings, others = take_apart(slice)
+    sides = {n: i for i, n in enumerate(index.names)}
+    held = {n: (index.present if has else index.absent)[sides[n]] for n, has in settings.items()}
+    base = index.sets(Facets({}, others).slice)[0]
+    free = reduce(and_, held.values(), base)
+    has, lacks = bitsets.count(index.present & free), bitsets.count(index.absent & free)
+    sizes = np.full(len(index.names), bitsets.count(free))
+    for name in held:
+        i, own = sides[name], reduce(and_, (words for n, words in held.items() if n != name), base)
+        has[i], lacks[i] = bitsets.count(index.present[i] & own), bitsets.count(index.absent[i] & own)
+        sizes[i] = bitsets.count(own)
+    rows = zip(index.names, has.tolist(), lacks.tolist(), sizes.tolist(), strict=True)
+    return {name: FacetCount(yes, no, size - yes - no) for name, yes, no, size in rows}
 
 # %% ../../nbs/widgets/70_facets.ipynb #cell-16
 class Way(NamedTuple):
@@ -102,11 +112,12 @@ class Way(NamedTuple):
 def ways_out(index: SliceIndex, slice: Slice) -> list[Way]:
     """What can be dropped from a slice so that it holds samples: the largest gain first, of equal ones the latest."""
     facets = take_apart(slice)
-    ways = [(f"{'' if has else '~'}{n}", facets.set(n, None).slice) for n, has in facets.settings.items()]
+    said = {n: Name(n) if has else Not(Name(n)) for n, has in facets.settings.items()}
+    ways = [(text_of(term), facets.set(n, None).slice) for n, term in said.items()]
     for i, term in enumerate(facets.others):
         left = facets.others[:i] + facets.others[i + 1 :]
         ways.append((text_of(term), facets._replace(others=left).slice))
-    counted = [Way(part, left, int(index.membership(left).inside.sum())) for part, left in ways]
+    counted = [Way(part, left, int(bitsets.count(index.sets(left)[0]))) for part, left in ways]
     return sorted((w for w in reversed(counted) if w.n), key=lambda w: -w.n)
 
 # %% ../../nbs/widgets/70_facets.ipynb #cell-20

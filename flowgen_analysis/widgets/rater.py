@@ -6,20 +6,16 @@
 __all__ = ['Rating', 'ratings_path', 'append_ratings', 'RatePanel', 'Rater']
 
 # %% ../../nbs/widgets/76_rater.ipynb #cell-02
-import threading
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import ipywidgets
 import polars as pl
 import traitlets
 
 from ..analysis.agreement import load_ratings, to_rate
-from ..features.journal import append_tags
+from ..features.journal import append_rows
 from ..figures.flow_view import flow_html
 from ..figures.style import escape
 from ..flows.dataset import Run
@@ -27,7 +23,7 @@ from ..flows.files import InputError
 from ..flows.model import Generation, Sample
 from ..project import Project
 from ..scoring.scores import Scores
-from .panels import STYLE, Event, Panel, static
+from .panels import STYLE, Event, Panel, Screen, static
 
 # %% ../../nbs/widgets/76_rater.ipynb #cell-05
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +45,7 @@ def ratings_path(project: Project, dataset: str) -> Path:
 
 def append_ratings(path: Path, ratings: Sequence[Rating]) -> int:
     """Add `ratings` to the file at `path`. On disk on return; returns how many lines it has. Raises `InputError`."""
-    rows: Any = ratings  # a journal writes any dataclass as a line: with a lock, flushed, half a line mended
-    return append_tags(path, rows).read_bytes().count(b"\n")
+    return append_rows(path, (asdict(r) for r in ratings)).read_bytes().count(b"\n")
 
 # %% ../../nbs/widgets/76_rater.ipynb #cell-07
 class RatePanel(Panel):
@@ -61,12 +56,14 @@ class RatePanel(Panel):
     sample = traitlets.Dict().tag(sync=True)
 
 
-class Rater(ipywidgets.VBox):
+class Rater(Screen):
     """Rate `n` generations 0..10, blind.
 
     project, dataset: whose ratings are written. samples, runs, scores: of the dataset; scores only say what can be rated. by: who
     rates. Rating again replaces the score. Takes up where `by` left off. Raises `InputError`.
     """
+
+    events = ("rate", "step")
 
     def __init__(
         self, project: Project, dataset: str, samples: Sequence[Sample], runs: Sequence[Run], scores: Scores, by: str,
@@ -83,12 +80,12 @@ class Rater(ipywidgets.VBox):
                 f"runs of {dataset}", "hold no generation that can be rated", "a readable one of a sample with a flow"
             )
         super().__init__()
-        self._given, self._one = self._load(), threading.RLock()  # Lab may bring messages in threads of their own
+        self._given = self._load()
         self._at = self._next(0)
         self._panel = RatePanel({}, self.handle)
         self.children = [self._panel]
         self.add_class("fg-tagger")
-        self._show()
+        self.show()
 
     def _load(self) -> list[int | None]:
         """The score that `by` gave to each item."""
@@ -115,25 +112,6 @@ class Rater(ipywidgets.VBox):
 
     # -- events
 
-    def handle(self, event: Event) -> None:
-        """Do what an event of the page asks for, or several in turn, show it, and answer each by its number."""
-        with self._one:
-            for each in event["events"] if event.get("type") == "several" else [event]:
-                self._answer(each)
-
-    def _answer(self, event: Event) -> None:
-        answer: dict[str, Any] = {"type": "done", "seq": event.get("seq"), "lines": [], "error": ""}
-        try:
-            if event["type"] not in ("rate", "step"):
-                raise InputError("rater event", f"is {str(event['type'])[:40]!r}", "rate or step")
-            answer["lines"] = getattr(self, f"on_{event['type']}")(event)
-            self._show()
-        except InputError as e:
-            answer["error"] = str(e)
-        except Exception as e:  # the page is the only place where this can be seen
-            answer |= {"error": f"{type(e).__name__}: {str(e)[:200]}", "details": traceback.format_exc()}
-        self._panel.send(answer)
-
     def on_rate(self, event: Event) -> list[int]:
         """Give the numbered item a score and go on. Returns the number of the line."""
         item, score = event["item"], event["score"]
@@ -156,7 +134,8 @@ class Rater(ipywidgets.VBox):
 
     # -- drawing
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show the item to judge."""
         sample, made = self._items[self._at]
         self._panel.sample = {"item": self._at, "html": _html(sample, made)}
         state = {"item": self._at, "total": len(self._items), "rated": self.rated, "score": self._given[self._at]}

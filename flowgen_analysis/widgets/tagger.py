@@ -7,14 +7,11 @@ __all__ = ['SHOWN', 'TagPanel', 'Tagger']
 
 # %% ../../nbs/widgets/75_tagger_widget.ipynb #cell-02
 import os
-import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 import traitlets
 
 from ..features.detectors import DETECTORS
@@ -24,7 +21,7 @@ from ..features.registry import Feature, Registry
 from ..flows.files import InputError
 from ..flows.model import Sample
 from ..project import Project
-from .panels import STYLE, Event, Panel, static
+from .panels import STYLE, Event, Panel, Screen, static
 from .states import State
 from .tagbook import Line, Progress, TagBook, judged, progress
 from .tagger_states import Suggestion, sample_html, suggest, tagger_state
@@ -43,11 +40,10 @@ class TagPanel(Panel):
     sample = traitlets.Dict().tag(sync=True)
 
 # %% ../../nbs/widgets/75_tagger_widget.ipynb #cell-07
-_EVENTS = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "refresh")
 SHOWN = 200  # conflicts on the screen; the number of all of them stands above
 
 
-class Tagger(ipywidgets.VBox):
+class Tagger(Screen):
     """Go through samples and say which features they have.
 
     project, dataset: whose journal and registry are written. samples: of the dataset. by: who judges. queue: ids of the samples to
@@ -55,6 +51,7 @@ class Tagger(ipywidgets.VBox):
     registry: a trait, replaced when a feature is added here or by others. Raises `InputError`.
     """
 
+    events = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "refresh")
     registry: Registry = traitlets.Any()  # type: ignore[assignment]
 
     def __init__(
@@ -65,7 +62,7 @@ class Tagger(ipywidgets.VBox):
         self._project, self.dataset, self.title = project, dataset, title or dataset
         self._book = TagBook(project.journal_path(dataset), by)
         self._asked: dict[tuple[str, str], tuple[Any, Suggestion]] = {}
-        self._survey, self._one = "", threading.RLock()  # Lab may bring messages in threads of their own
+        self._survey = ""
         super().__init__(registry=registry)
         self._stamp = _stamp(project.registry_path)
         self._queue: list[str] = []
@@ -90,7 +87,7 @@ class Tagger(ipywidgets.VBox):
         with self._one:
             self._queue, done = ids, judged(self._book)
             self.selected = next((i for i in ids if i not in done), ids[0])
-            self._show()
+            self.show()
 
     # -- back to code
 
@@ -118,47 +115,29 @@ class Tagger(ipywidgets.VBox):
 
     # -- events
 
-    def handle(self, event: Event) -> None:
-        """Do what an event of the page asks for, or several in turn, show it, and answer each by its number."""
-        with self._one:
-            for each in event["events"] if event.get("type") == "several" else [event]:
-                self._answer(each)
-
-    def _answer(self, event: Event) -> None:
-        answer: dict[str, Any] = {"type": "done", "seq": event.get("seq"), "lines": [], "error": "", "details": ""}
-        try:
-            if event["type"] not in _EVENTS:
-                raise InputError("tagger event", f"is {str(event['type'])[:40]!r}", " or ".join(_EVENTS))
-            lines = getattr(self, f"on_{event['type']}")(event)
-            answer["lines"] = [line.number for line in lines or []]
-            self._show()
-        except InputError as e:
-            answer["error"] = str(e)
-        except Exception as e:  # the page is the only place where this can be seen
-            answer |= {"error": f"{type(e).__name__}: {str(e)[:200]}", "details": traceback.format_exc()}
-        self._panel.send(answer)
-
-    def on_tag(self, event: Event) -> list[Line]:
+    def on_tag(self, event: Event) -> list[int]:
         """Judge features of a sample: `words` holds pairs of name and value (true, false, null withdraws), said at once."""
         sample = self._known(event["sample"])
         for name, value in event["words"]:
             self.registry.feature(name)
             if not (value is None or isinstance(value, bool)):
                 raise InputError(f"tag {name}", f"is {str(value)[:40]!r}", "true, false or null")
-        return self._book.say(
-            (sample.id, name, value, self._suggest(sample, name).value) for name, value in event["words"]
+        return _numbers(
+            self._book.say(
+                (sample.id, name, value, self._suggest(sample, name).value) for name, value in event["words"]
+            )
         )
 
-    def on_note(self, event: Event) -> list[Line]:
+    def on_note(self, event: Event) -> list[int]:
         """Put a note on a sample."""
-        return self._book.note(self._known(event["sample"]).id, str(event["text"]))
+        return _numbers(self._book.note(self._known(event["sample"]).id, str(event["text"])))
 
-    def on_undo(self, event: Event) -> list[Line]:
+    def on_undo(self, event: Event) -> list[int]:
         """Take back what was last said here, and show the sample that it was about."""
         lines = self._book.undo()
         if lines and {line.tag.sample_id for line in lines} != {self.selected}:
             self.selected = lines[0].tag.sample_id
-        return lines
+        return _numbers(lines)
 
     def on_step(self, event: Event) -> None:
         """Show the next or the previous sample of the queue, whose end is its end."""
@@ -178,7 +157,7 @@ class Tagger(ipywidgets.VBox):
         """Ask what a feature's detector says of every sample of the queue; no feature closes the answer."""
         self._survey = self.registry.feature(event["feature"]).name if event["feature"] else ""
 
-    def on_all(self, event: Event) -> list[Line]:
+    def on_all(self, event: Event) -> list[int]:
         """Accept or refuse a detector's word for every sample of the queue on which `by` has not judged the feature."""
         name, accept = self.registry.feature(event["feature"]).name, bool(event["accept"])
         said = [
@@ -186,7 +165,7 @@ class Tagger(ipywidgets.VBox):
             for i, seen in self._surveyed(name)
             if seen is not None and self.by not in self._book.words(i, name)
         ]
-        return self._book.say((i, name, seen is accept, seen) for i, seen in said)
+        return _numbers(self._book.say((i, name, seen is accept, seen) for i, seen in said))
 
     def on_feature(self, event: Event) -> None:
         """Add a feature (name, title, theme, description) to the registry, on disk and here: a column at once."""
@@ -232,7 +211,8 @@ class Tagger(ipywidgets.VBox):
         shown = {"feature": self._survey, "title": self.registry.feature(self._survey).title, "open": left}
         return shown | {"yes": values.count(True), "no": values.count(False), "failed": values.count(None)}
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show the sample and the state of now."""
         sample = self._samples[self.selected]
         said = {name: self._suggest(sample, name) for name in self.registry.names}
         html = sample_html(sample, said, self.registry)
@@ -240,6 +220,10 @@ class Tagger(ipywidgets.VBox):
         conflicts = state["conflicts"]
         state |= {"survey": self._survey_state(), "conflicts": conflicts[:SHOWN], "conflict_count": len(conflicts)}
         self._panel.sample, self._panel.state = {"id": sample.id, "html": html}, state
+
+
+def _numbers(lines: Sequence[Line]) -> list[int]:
+    return [line.number for line in lines]
 
 
 def _stamp(path: Path) -> int:

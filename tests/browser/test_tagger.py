@@ -163,15 +163,16 @@ def kill_and_tag(desk: Desk, page: Page, times: int, seed: int) -> None:
             os.kill(pid, signal.SIGKILL)
             killed.set()
 
-        threading.Timer(pick.uniform(0.1, 1.5), kill).start()
+        timer = threading.Timer(pick.uniform(0.0, 1.5), kill)
         while not killed.is_set():
             page.keyboard.press(pick.choice([*caps, *caps, "n", "p", "u", "Enter"]))
+            if not timer.ident and page.evaluate("shownAsDone.length"):
+                timer.start()
         for _ in range(3):
             page.keyboard.press(pick.choice(caps))
         page.wait_for_timeout(300)
         shown = page.evaluate("window.shownAsDone")
         lines = {(s, f, {True: "yes", False: "no"}.get(v)) for s, f, v in desk.tags()}
-        assert shown, "nothing was tagged before the kernel died"
         assert {tuple(s) for s in shown} <= lines
         done |= {tuple(s) for s in shown}
         restart(desk, page)

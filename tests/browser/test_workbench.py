@@ -1,5 +1,8 @@
 """The analyst's notebook in a real JupyterLab: everything that the workbench promises on screen."""
 
+import json
+import re
+
 import pytest
 from conftest import Lab, Watched
 from playwright.sync_api import Locator, Page, expect
@@ -27,9 +30,16 @@ def count(page: Page) -> Locator:
 
 
 def numbers(page: Page) -> list[str]:
-    """What the chart of the explorer says in text."""
-    page.locator(".fg-main .fg-chart .scatterlayer text").first.wait_for()
-    return page.locator(".fg-main .fg-chart .scatterlayer text").all_text_contents()
+    """The means in the slice, a model each."""
+    return page.locator(".fg-mean-row .fg-num-in").all_text_contents()
+
+
+def total(page: Page) -> int:
+    return int(count(page).inner_text().split(" of ")[1].split(",")[0])
+
+
+def tab(page: Page, name: str) -> None:
+    page.locator(".fg-explorer").get_by_role("tab", name=name, exact=True).click()
 
 
 def state(page: Page, feature: str, name: str) -> Locator:
@@ -39,21 +49,159 @@ def state(page: Page, feature: str, name: str) -> Locator:
 def test_a_subset_changes_numbers_and_samples(workbench):
     page = workbench.page
     before, all_numbers, all_ids = count(page).inner_text(), numbers(page), ids(page)
-    assert before == f"{len(all_ids)} of {len(all_ids)}"
+    n = total(page)
+    assert before == f"{n} of {n}"
     assert all_numbers
     page.get_by_role("radio", name="STRUCTURE").click()
     expect(count(page)).not_to_have_text(before)
-    expect(page.get_by_label("Slice")).to_have_value("foreach | parallel | try_catch")
-    page.wait_for_function("n => document.querySelectorAll('.fg-row').length < n", arg=len(all_ids))
-    assert count(page).inner_text() == f"{len(ids(page))} of {len(all_ids)}"
-    assert set(ids(page)) < set(all_ids)
-    page.wait_for_function(
-        "n => !document.querySelector('.fg-main .fg-chart').textContent.includes(n)", arg=all_numbers[0]
-    )
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach | parallel | try_catch")
+    held = int(count(page).inner_text().split()[0])
+    expect(page.locator(".fg-row")).to_have_count(min(held, 40))
+    assert set(ids(page)) < {*all_ids, *ids(page)}
+    assert numbers(page) != all_numbers
     means = [float(t) for t in page.locator(".fg-row .fg-mean").all_inner_texts()]
     assert means == sorted(means), "worst first"
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Back to all samples").click()
     expect(count(page)).to_have_text(before)
+    workbench.check_clean()
+
+
+def test_the_list_brings_rows_as_one_scrolls(workbench):
+    page = workbench.page
+    n = total(page)
+    seen = set(ids(page))
+    assert len(seen) < n
+    page.locator(".fg-list").focus()
+    page.keyboard.press("End")
+    expect(page.locator(f".fg-row[data-at='{n - 1}']")).to_be_visible()
+    expect(page.locator(".fg-row.fg-at")).to_have_attribute("data-at", str(n - 1))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Sample")).to_contain_text(f"{n} of {n}")
+    page.keyboard.press("Escape")
+    expect(page.locator(".fg-row.fg-at")).to_have_attribute("data-at", str(n - 1))
+    workbench.check_clean()
+
+
+def test_a_cell_becomes_the_slice_and_undo_brings_all_back(workbench):
+    page = workbench.page
+    before = count(page).inner_text()
+    tab(page, "Features")
+    page.get_by_role("radio", name="difference", exact=True).click()
+    row = page.locator(".fg-grid tr[data-row=foreach]")
+    held = row.locator(".fg-n").inner_text()
+    cell = row.locator("td[role=gridcell]").first
+    cell.hover()
+    expect(cell).to_have_attribute("title", re.compile("wins .*smallest possible|the baseline itself"))
+    cell.click()
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach")
+    expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    expect(row).to_have_class(re.compile("fg-chosen"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Slice", exact=True)).not_to_have_value("foreach")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach")
+    page.keyboard.press("Control+z")
+    expect(count(page)).to_have_text(before)
+    page.keyboard.press("Control+Shift+Z")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach")
+    workbench.check_clean()
+
+
+def test_facts_filter_and_a_saved_slice_comes_back(workbench, lab):
+    page = workbench.page
+    page.get_by_label("Steps from").fill("4")
+    page.get_by_label("Steps from").press("Enter")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4")
+    low = page.locator("[data-fact=score] .fg-column-bar").first
+    held = int(low.get_attribute("title").split(": ")[1])
+    low.click()
+    expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    page.get_by_role("button", name="Score: any").click()
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4")
+    page.get_by_role("button", name="Save this slice by name").click()
+    page.get_by_label("Name", exact=True).fill("Long <b>flows</b>")
+    page.get_by_label("Folder", exact=True).fill("Size")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Saved slices").locator("option", has_text="Long <b>flows</b>")).to_have_count(1)
+    assert 'expression = "steps >= 4"' in (lab.root / "slices.toml").read_text()
+    tab(page, "Slices")
+    row = page.locator(".fg-grid tr", has_text="Long <b>flows</b>")
+    page.get_by_role("button", name="Back to all samples").click()
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("")
+    row.locator("td[role=gridcell]").first.click()
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4")
+    assert page.locator(".fg-explorer b > b").count() == 0
+    state = page.evaluate(
+        "() => new Promise((done) => { navigator.clipboard.writeText = async (text) => done(text);"
+        "document.querySelector('[aria-label^=\"Copy the state\"]').click(); })"
+    )
+    assert json.loads(state) == {"slice": "steps >= 4", "tab": "slices"}
+    (lab.root / "nbs" / "state.ipynb").write_text(notebook(state))
+    lab.open(page, "nbs/state.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4", timeout=60_000)
+    expect(page.locator(".fg-grid tr.fg-chosen")).to_contain_text("Long <b>flows</b>")
+    (lab.root / "slices.toml").unlink()
+    workbench.check_clean()
+
+
+def notebook(state: str) -> str:
+    return cells(f"from flowgen_analysis import Workbench\nWorkbench.open('..').explorer(state={state!r})")
+
+
+def cells(code: str) -> str:
+    """A notebook of one cell."""
+    cell = {"cell_type": "code", "id": "c", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+    return json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+HOSTILE = """
+from flowgen_analysis.features.matrix import FeatureMatrix
+from flowgen_analysis.features.registry import Registry
+from flowgen_analysis.flows.dataset import Run
+from flowgen_analysis.flows.model import Flow, Generation, Sample, Step
+from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.widgets.explorer import Explorer
+evil = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e' + "w" * 10_000
+flow = Flow(components=[Step(name="log", step=1)])
+samples = [Sample(id=f"{i}{evil}", requirement=evil, expected=[flow], domain=f"{i % 2}{evil}") for i in range(8)]
+models = [evil, "b" + evil, "c"]
+runs = [Run(m, [Generation(sample_id=s.id, model=m, generated=flow, error=None) for s in samples]) for m in models]
+registry = Registry.load("../feature_matrices/features.toml")
+Explorer(samples, runs, FeatureMatrix.build(samples, registry), score_runs(samples, runs), registry, {evil: evil})
+"""
+
+
+def test_hostile_names_and_values_stay_text(lab, watched):
+    page = watched.page
+    (lab.root / "nbs" / "hostile.ipynb").write_text(cells(HOSTILE))
+    lab.open(page, "nbs/hostile.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".fg-row").first.wait_for(timeout=60_000)
+    page.locator("[data-fact=domain] .fg-chip").first.click()
+    expect(count(page)).to_have_text("4 of 8")
+    for name in ("Features", "Slices", "Samples"):
+        tab(page, name)
+        wide = page.locator(".fg-explorer").evaluate("node => [node.scrollWidth, node.clientWidth]")
+        assert wide[0] <= wide[1] + 1, name
+    page.keyboard.press("Control+z")
+    expect(count(page)).to_have_text("8 of 8")
+    assert page.locator(".fg-explorer img, .fg-explorer script").count() == 0
+    assert page.evaluate("window.hacked") is None
+    watched.check_clean()
+
+
+@pytest.mark.parametrize("width", [400, 760, 1100])
+def test_nothing_is_cut_off_sideways(workbench, width):
+    page = workbench.page
+    page.set_viewport_size({"width": 1600, "height": 800})
+    page.locator(".fg-explorer").evaluate("(node, width) => { node.style.width = `${width}px`; }", width)
+    for name in ("Features", "Slices", "Samples"):
+        tab(page, name)
+        wide = page.locator(".fg-explorer").evaluate("node => [node.scrollWidth, node.clientWidth]")
+        assert wide[0] <= wide[1] + 1, name
     workbench.check_clean()
 
 
@@ -61,25 +209,25 @@ def test_features_and_text_are_one_state(workbench):
     page = workbench.page
     expected = page.locator("[data-feature=foreach] .fg-n").inner_text()
     state(page, "foreach", "has").click()
-    expect(page.get_by_label("Slice")).to_have_value("foreach")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach")
     expect(count(page)).to_contain_text(f"{expected} of")
-    page.get_by_label("Slice").fill("foreach and not parallel")
-    page.get_by_label("Slice").press("Enter")
+    page.get_by_label("Slice", exact=True).fill("foreach and not parallel")
+    page.get_by_label("Slice", exact=True).press("Enter")
     expect(state(page, "parallel", "lacks")).to_be_checked()
     expect(state(page, "foreach", "has")).to_be_checked()
-    page.get_by_label("Slice").fill("foreach and (")
-    page.get_by_label("Slice").press("Enter")
+    page.get_by_label("Slice", exact=True).fill("foreach and (")
+    page.get_by_label("Slice", exact=True).press("Enter")
     expect(page.get_by_role("alert").filter(has_text="does not parse")).to_be_visible()
     expect(state(page, "parallel", "lacks")).to_be_checked()
-    page.get_by_role("button", name="Reset").click()
-    expect(page.get_by_label("Slice")).to_have_value("")
+    page.get_by_role("button", name="Back to all samples").click()
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("")
     workbench.check_clean()
 
 
 def test_an_empty_slice_offers_a_way_out(workbench):
     page = workbench.page
-    page.get_by_label("Slice").fill("foreach & ~foreach")
-    page.get_by_label("Slice").press("Enter")
+    page.get_by_label("Slice", exact=True).fill("foreach & ~foreach")
+    page.get_by_label("Slice", exact=True).press("Enter")
     expect(page.get_by_text("No sample matches.")).to_be_visible()
     page.locator(".fg-drop").first.click()
     expect(page.locator(".fg-row").first).to_be_visible()
@@ -95,7 +243,7 @@ def test_a_sample_opens_by_keyboard_and_by_mouse(workbench):
     view = page.get_by_role("region", name="Sample")
     expect(view).to_be_visible()
     expect(view.locator("header").first).to_contain_text(order[1])
-    panels = view.locator(".fg-panel")
+    panels = view.locator(".fd-head")
     expect(panels).to_have_count(3)
     expect(panels.first).to_contain_text("Expected")
     page.keyboard.press("ArrowRight")
@@ -118,7 +266,16 @@ def test_text_can_be_read_in_both_themes(workbench, lab, theme):
     page = workbench.page
     lab.command(page, "apputils:change-theme", theme=theme)
     page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
-    for selector in (".fg-text", ".fg-id", ".fg-title", ".fg-facet .fg-n", ".fg-theme b", ".fg-count-of"):
+    for selector in (
+        ".fg-text",
+        ".fg-id",
+        ".fg-title",
+        ".fg-facet .fg-n",
+        ".fg-theme b",
+        ".fg-count-of",
+        ".fg-num-in",
+        ".fg-num-n",
+    ):
         assert contrast(page.locator(f".fg-explorer {selector}").first) >= 4.5, selector
     workbench.check_clean()
 

@@ -1,6 +1,5 @@
 // A plotly figure. The library comes from Python, once a page, whichever chart asks first: five megabytes in each chart would
 // make every one of them slow, and some fail.
-const shared = (window[Symbol.for("flowgen-analysis")] ??= { plotly: null, asked: 0 });
 const ARRIVED = "flowgen-analysis-plotly";
 
 export default panel(({ el, send, model, leaving }) => {

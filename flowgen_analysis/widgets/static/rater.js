@@ -1,19 +1,17 @@
 // How good is this flow, 0 to 10? Nothing on this page knows which model made it.
 const SCORES = [..."0123456789x"];
 
-export default panel(({ el, model, leaving }) => {
-  const post = postbox(model, (answer) => { if (answer) { failure = answer.error ? answer : null; line = answer.lines.at(-1) ?? line; } redraw(); });
-  let state = null, failure = null, line = null, asked = null;
+export default panel(({ el, post, model, problem, leaving }) => {
+  let state = null, line = null, asked = null;
   const title = make("b", {}, "How well does this flow do what is asked?"), count = make("span"), fill = make("i");
   const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Rated", "aria-valuemin": "0" }, fill);
   const disk = make("span", { class: "fg-tag-disk", role: "status" });
-  const alert = make("div", { class: "fg-error", role: "alert" });
   const place = make("span", { class: "fg-hint" }), flow = make("div", { class: "fg-tag-flow fg-rate-flow", tabindex: "-1" });
   const tool = (text, hover, cap, value) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick: () => step(value) }, key(cap), make("span", {}, text));
   const scores = SCORES.map((cap, i) => make("button", { type: "button", role: "radio", "data-score": i, onclick: () => rate(i) }, make("b", {}, `${i}`), i === 10 ? key(cap) : null));
   const scale = make("div", { class: "fg-rate-scale", role: "radiogroup", "aria-label": "Score" }, make("span", { class: "fg-hint" }, "useless"), ...scores, make("span", { class: "fg-hint" }, "nothing to change"));
   const root = make("div", { class: "fg-tag fg-rate", tabindex: "0", role: "application", "aria-label": "Rater" },
-    make("div", { class: "fg-tag-head" }, title, meter, count, disk), alert,
+    make("div", { class: "fg-tag-head" }, title, meter, count, disk), problem.node,
     make("div", { class: "fg-rate-bar" }, tool("‹", "Previous", "p", -1), tool("›", "Next", "n", 1), place, scale), flow);
   el.append(root);
 
@@ -48,13 +46,15 @@ export default panel(({ el, model, leaving }) => {
     disk.textContent = late ? "kernel busy or gone: not on disk" : asked !== null ? "not on disk yet" : line ? `on disk, line ${line.toLocaleString("en")}` : "";
     disk.dataset.unsaved = asked === null ? 0 : 1;
     disk.dataset.line = line ?? "";
-    alert.hidden = !failure;
-    alert.textContent = failure?.error ?? "";
   };
+  post.listen((answer) => {
+    line = answer?.lines.at(-1) ?? line;
+    redraw();
+  });
   const drawSample = () => { showHtml(flow, model.get("sample").html ?? ""); flow.scrollTop = 0; };
   const tick = setInterval(redraw, 2000);
   model.on("change:sample", drawSample);
-  leaving(() => { clearInterval(tick); post.close(); model.off("change:sample", drawSample); });
+  leaving(() => { clearInterval(tick); model.off("change:sample", drawSample); });
   drawSample();
   return () => {
     state = model.get("state");

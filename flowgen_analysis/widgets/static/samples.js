@@ -1,31 +1,51 @@
-// The samples of the slice, worst first. Arrow keys move, Enter opens.
-export default panel(({ el, send }) => {
-  const title = make("b", {}, "Samples");
+// The samples of the slice, worst first. Arrow keys move, Enter opens. Only the rows in sight are here; scrolling asks for others.
+const ROW = 30;
+
+function samplesPart({ send, post }) {
   const note = make("span", { class: "fg-hint" });
-  const rank = make("select", { "aria-label": "Worst first by", onchange: () => send({ type: "rank", value: rank.value }) });
-  const by = make("label", {}, "by ", rank);
+  const rank = make("select", { "aria-label": "Sorted by", onchange: () => send({ type: "rank", value: rank.value }) });
+  const turn = make("button", { type: "button", class: "fg-quiet", onclick: () => send({ type: "rank", value: state.rank }) });
   const head = make("div", { class: "fg-columns" });
-  const list = make("div", { class: "fg-list", role: "listbox", tabindex: "0", "aria-label": "Samples, worst first" });
+  const above = make("div"), below = make("div");
+  const list = make("div", { class: "fg-list", role: "listbox", tabindex: "0", "aria-label": "Samples" });
   const empty = make("div", { class: "fg-no-match" });
-  el.append(make("div", { class: "fg-samples" }, make("div", { class: "fg-samples-head" }, title, note, by), head, list, empty));
-  let rows = [], at = 0, selected = null;  // selected: the sample that is open
+  const node = make("div", { class: "fg-samples" }, make("div", { class: "fg-samples-head" }, note, make("label", {}, "by ", rank), turn), head, list, empty);
+  const prefix = `fg-${Math.random().toString(36).slice(2)}`;
+  let state = null, rows = [], start = 0, at = 0, selected = null, order = "", asked = -1;
 
-  const move = (to, into = true) => {
-    at = Math.max(0, Math.min(to, rows.length - 1));
-    [...list.children].forEach((node, i) => node.classList.toggle("fg-at", i === at));
-    const node = list.children[at];
-    if (!node) return list.removeAttribute("aria-activedescendant");
-    list.setAttribute("aria-activedescendant", node.id);
-    if (!into) return;
-    const top = node.offsetTop - list.offsetTop, bottom = top + node.offsetHeight;
-    if (top < list.scrollTop) list.scrollTop = top;
-    else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+  const size = () => Math.max(1, Math.floor(list.clientHeight / ROW) - 1);
+  const nodeAt = (i) => list.querySelector(`[data-at="${i}"]`);
+  const mark = () => {
+    for (const row of list.querySelectorAll(".fg-row")) row.classList.toggle("fg-at", Number(row.dataset.at) === at);
+    const here = nodeAt(at);
+    if (here) list.setAttribute("aria-activedescendant", here.id);
+    else list.removeAttribute("aria-activedescendant");
   };
-  const open = (i) => { move(i, false); if (rows[i]) send({ type: "select", id: rows[i].id }); };
-
+  const move = (to, into = true) => {
+    at = Math.max(0, Math.min(to, state.n - 1));
+    if (into) {
+      if (at * ROW < list.scrollTop) list.scrollTop = at * ROW;
+      else if ((at + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * ROW - list.clientHeight;
+    }
+    mark();
+  };
+  const open = (i) => {
+    move(i, false);
+    const row = rows[i - start];
+    if (row) send({ type: "select", id: row.id });
+  };
+  const fetch = () => {
+    const first = Math.floor(list.scrollTop / ROW), last = Math.min(state.n, first + size() + 2);
+    if (first >= start && last <= start + rows.length) return;
+    const wanted = Math.max(0, first - 10);
+    if (wanted === asked) return;
+    asked = wanted;
+    send({ type: "rows", at: wanted }, { quiet: true });
+  };
+  list.addEventListener("scroll", () => state && fetch(), { passive: true });
   list.addEventListener("keydown", (e) => {
-    const page = Math.max(1, Math.floor(list.clientHeight / 30) - 1);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: rows.length - 1 }[e.key];
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + size(), PageUp: at - size(), Home: 0, End: state.n - 1 }[e.key];
     if (to !== undefined) move(to);
     else if (e.key === "Enter" || e.key === " ") open(at);
     else return;
@@ -33,55 +53,82 @@ export default panel(({ el, send }) => {
     e.stopPropagation();
   });
 
-  const strip = (scores, models) => make("span", { class: "fg-strip" }, ...scores.map((score, i) => {
-    const dot = make("i", { title: `${models[i].name} ${percent(score)}` });
-    dot.style.background = models[i].colour;
+  const strip = (scores) => make("span", { class: "fg-strip" }, ...scores.map((score, i) => {
+    const dot = make("i", { title: `${state.models[i].name} ${percent(score)}` });
+    dot.style.background = state.models[i].colour;
     dot.style.left = `${100 * (score ?? 0)}%`;
     dot.hidden = score === null;
     return dot;
   }));
-
-  const line = (row, i, state) => {
+  const extra = () => state.wide || state.kind !== "score" && (state.models.length > 1 || state.kind !== "mean");
+  const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value) : percent(value));
+  const line = (row, i) => {
     const cells = state.wide
-      ? [strip(row.scores, state.models)]
+      ? [strip(row.scores)]
       : row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: row.failed[k] || state.models[k].name }, percent(score)));
-    const node = make("div", { class: "fg-row", role: "option", id: `${prefix}-${i}`, "data-sample": row.id, "aria-selected": row.id === state.selected, onclick: () => open(i) },
+    const made = make("div", { class: "fg-row", role: "option", id: `${prefix}-${i}`, "data-sample": row.id, "data-at": i, "aria-selected": row.id === state.selected, onclick: () => open(i) },
       make("span", { class: "fg-id", title: row.id }, row.id), make("span", { class: "fg-text", title: row.requirement }, row.requirement), ...cells);
-    if (state.wide || state.models.length > 1) node.append(make("span", { class: "fg-score fg-mean" }, percent(row.value)));
-    return node;
+    if (extra()) made.append(make("span", { class: "fg-score fg-mean" }, worth(row.value)));
+    return made;
   };
-  const prefix = `fg-${Math.random().toString(36).slice(2)}`;
 
-  return (state) => {
-    const keep = rows[at]?.id;
-    rows = state.rows;
-    rank.replaceChildren(...state.ranks.map((r) => make("option", { value: r, selected: r === state.rank }, r)));
-    by.hidden = !state.wide;
-    note.textContent = rows.length < state.n ? `the ${rows.length} worst of ${state.n}` : "worst first";
-    const columns = state.wide ? "minmax(100px, 1fr)" : `repeat(${state.models.length}, 62px)`;
-    const last = state.wide || state.models.length > 1 ? "52px" : "";
+  const columns = () => {
+    const widths = state.wide ? "minmax(100px, 1fr)" : `repeat(${state.models.length}, var(--fg-score))`;
     const widest = Math.min(16, Math.max(4, ...rows.map((r) => r.id.length)));
-    el.style.setProperty("--fg-columns", `${widest + 1}ch minmax(0, ${state.wide ? 2 : 1}fr) ${columns} ${last}`);
+    node.style.setProperty("--fg-columns", `${widest + 1}ch minmax(0, ${state.wide ? 2 : 1}fr) ${widths} ${extra() ? "minmax(52px, max-content)" : ""}`);
+    const button = (value, title, hover, pressed, dot) => make("button", { type: "button", class: "fg-column", title: hover, "aria-pressed": pressed, onclick: () => send({ type: "rank", value }) }, dot, make("span", {}, title));
     const named = state.wide ? [make("span", { class: "fg-ends" }, make("span", {}, "0"), make("span", {}, "100"))] : state.models.map((m) => {
       const dot = make("i", { class: "fg-dot" });
       dot.style.background = m.colour;
-      return make("button", { type: "button", class: "fg-column", title: `${m.name}: worst first`, "aria-pressed": m.name === state.rank, onclick: () => send({ type: "rank", value: m.name }) }, dot, make("span", {}, m.name));
+      return button(m.name, m.name, `${m.name}: worst first; again turns it round`, m.name === state.rank, dot);
     });
-    if (last) named.push(make("button", { type: "button", class: "fg-column", title: "Mean over models: worst first", "aria-pressed": state.rank === "mean", onclick: () => send({ type: "rank", value: "mean" }) }, make("span", {}, state.wide ? state.rank : "mean")));
+    if (extra()) named.push(button(state.rank, { mean: "mean", difference: "difference", residual: "residual", score: "score" }[state.kind], state.title, true, null));
+    else if (!state.wide && state.models.length > 1) {
+      named.push(button("mean", "mean", "Mean over models: worst first", false, null));
+      node.style.setProperty("--fg-columns", `${widest + 1}ch minmax(0, 1fr) ${widths} 52px`);
+    }
     head.replaceChildren(make("span", {}, ""), make("span", {}, ""), ...named);
+  };
+
+  const drawRows = (next) => {
+    start = next.start;
+    rows = next.rows;
+    asked = -1;
+    above.style.height = `${start * ROW}px`;
+    below.style.height = `${Math.max(0, state.n - start - rows.length) * ROW}px`;
+    list.replaceChildren(above, ...rows.map((row, i) => line(row, start + i)), below);
+    mark();
+  };
+
+  const update = (next, nextRows) => {
+    state = next;
+    rows = nextRows.rows;
+    const key = JSON.stringify(state.ranks);
+    if (rank.dataset.shown !== key) rank.replaceChildren(...state.ranks.map((r) => make("option", { value: r.value }, r.title)));
+    rank.dataset.shown = key;
+    rank.value = state.rank;
+    turn.textContent = state.reverse ? "↓" : "↑";
+    turn.title = state.reverse ? "Highest first; click for lowest first" : "Lowest first; click for highest first";
+    turn.setAttribute("aria-label", turn.title);
+    note.textContent = state.reverse ? "highest first" : "worst first";
+    columns();
+    const same = JSON.stringify([state.n, state.rank, state.reverse, state.models]);
     const changed = selected !== state.selected;
+    if (same !== order) { at = 0; list.scrollTop = 0; }
+    order = same;
+    const closed = changed && state.selected === null;
     selected = state.selected;
-    list.replaceChildren(...rows.map((row, i) => line(row, i, state)));
-    head.hidden = list.hidden = rows.length === 0;
-    empty.hidden = rows.length > 0;
+    drawRows(nextRows);
+    head.hidden = list.hidden = state.n === 0;
+    empty.hidden = state.n > 0;
     empty.replaceChildren(make("p", {}, "No sample matches."), ...state.ways.map((way, i) =>
-      make("button", { type: "button", class: "fg-drop", onclick: () => send({ type: "drop", value: i }) }, "Drop ", make("code", {}, way.part), make("span", { class: "fg-n" }, `${way.n}`))),
+      make("button", { type: "button", class: "fg-drop", onclick: () => send({ type: "drop", value: i }) }, "Drop ", make("code", {}, way.part), make("span", { class: "fg-n" }, way.n.toLocaleString("en")))),
       make("button", { type: "button", class: "fg-quiet", onclick: () => send({ type: "reset" }) }, "Show all"));
-    const wanted = changed && selected !== null ? selected : keep;
-    move(Math.max(0, rows.findIndex((r) => r.id === wanted)), changed);
-    if (changed && selected === null) {
+    if (changed && state.at >= 0) move(state.at);
+    if (closed) {
       list.focus({ preventScroll: true });
-      (el.closest(".fg-explorer") ?? el).scrollIntoView({ block: "nearest" });
+      list.scrollIntoView({ block: "nearest" });
     }
   };
-});
+  return { node, update, drawRows };
+}

@@ -1,18 +1,14 @@
 // The next sample, without the mouse: one key a feature, and every tag marked as done only once it is in the journal on disk.
 const CODES = /^(?:Digit|Numpad)(\d)$/;
 
-export default panel(({ el, model, leaving }) => {
-  const post = postbox(model, (answer, sent) => { if (answer) heard(answer, sent); redraw(); });
-  let state = null, failure = null, line = null, shown = null;
+export default panel(({ el, post, model, problem, leaving }) => {
+  let state = null, line = null, shown = null;
   const rows = new Map();
 
   const button = (text, hover, cap, onclick) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick }, ...(cap ? [key(cap)] : []), make("span", {}, text));
   const title = make("b"), judged = make("span"), quiet = make("span", { class: "fg-hint" }), fill = make("i");
   const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Judged", "aria-valuemin": "0" }, fill);
   const disk = make("span", { class: "fg-tag-disk", role: "status" });
-  const error = make("span", { class: "fg-error-line" });
-  const copy = make("button", { type: "button", class: "fg-quiet", onclick: () => navigator.clipboard.writeText(failure.details) }, "Copy details");
-  const alert = make("div", { class: "fg-error", role: "alert" }, error, copy);
   const id = make("b"), place = make("span", { class: "fg-hint" }), sample = make("div", { class: "fg-tag-flow", tabindex: "-1" });
   const step = (value) => post.whenStill(() => post.send("step", { value }, { moves: true }));
   const accept = button("", "Take the detectors' word, yes and no, for what you have not judged", "⏎", () => takeAll());
@@ -28,7 +24,7 @@ export default panel(({ el, model, leaving }) => {
   const notes = make("div", { class: "fg-hint" }), people = make("summary"), conflicts = make("div", { class: "fg-tag-conflicts" });
   const crowd = make("details", { class: "fg-tag-people" }, people, conflicts);
   const root = make("div", { class: "fg-tag", tabindex: "0", role: "application", "aria-label": "Tagger" },
-    make("div", { class: "fg-tag-head" }, title, meter, judged, quiet, disk), alert,
+    make("div", { class: "fg-tag-head" }, title, meter, judged, quiet, disk), problem.node,
     make("div", { class: "fg-tag-body" },
       make("section", { class: "fg-tag-sample", "aria-label": "Sample" }, make("header", {}, button("‹", "Previous sample", "p", () => step(-1)), button("›", "Next sample; with shift the next that you have not judged", "n", () => step(1)), id, place), sample),
       make("section", { class: "fg-tag-side", "aria-label": "Features" },
@@ -63,11 +59,6 @@ export default panel(({ el, model, leaving }) => {
     if (shown === null || note.value.trim() === note.dataset.kept) return;
     note.dataset.kept = note.value.trim();
     post.send("note", { sample: shown, text: note.value });
-  };
-  const heard = (answer, sent) => {
-    if (answer.error) failure = answer;
-    else if (!sent.quiet) failure = null;
-    if (answer.lines.length) line = answer.lines.at(-1);
   };
 
   // -- keys
@@ -150,10 +141,11 @@ export default panel(({ el, model, leaving }) => {
     disk.title = state.file;
     disk.dataset.unsaved = unsaved;
     disk.dataset.line = line ?? "";
-    alert.hidden = !failure;
-    error.textContent = failure?.error ?? "";
-    copy.hidden = !failure?.details;
   };
+  post.listen((answer) => {
+    line = answer?.lines.at(-1) ?? line;
+    redraw();
+  });
   const drawn = () => {
     state = model.get("state");
     title.textContent = state.title;
@@ -185,7 +177,7 @@ export default panel(({ el, model, leaving }) => {
     else redraw();
   }, 4000);
   model.on("change:sample", drawSample);
-  leaving(() => { clearInterval(tick); post.close(); model.off("change:sample", drawSample); });
+  leaving(() => { clearInterval(tick); model.off("change:sample", drawSample); });
   drawSample();
   return drawn;
 });
