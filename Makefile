@@ -3,14 +3,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 OPEN ?= 1
 
-.PHONY: workbench test verify bench pictures fmt check clean
+.PHONY: workbench test verify bench pictures tutorials docs fmt check clean
 
 workbench: .setup/env
 	$(BIN)/flowgen generate test
 	$(BIN)/flowgen score test
-	$(BIN)/flowgen report test -o reports/test.md
+	$(BIN)/flowgen report test -o reports/test.html
 ifneq ($(OPEN),0)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/workbench.ipynb
+	$(BIN)/flowgen lab
 endif
 
 test: .setup/env .setup/browser
@@ -27,6 +27,12 @@ bench: .setup/env .setup/bench
 
 pictures: .setup/env .setup/browser
 	$(BIN)/python tests/browser/pictures.py
+
+tutorials: .setup/env
+	$(BIN)/python docs/run_tutorials.py
+
+docs: .setup/env
+	$(BIN)/python docs/make_reference.py
 
 fmt: .setup/env
 	$(BIN)/ruff format .

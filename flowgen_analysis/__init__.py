@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowgen_analysis.analysis.slices import Slice
+    from flowgen_analysis.app import App
     from flowgen_analysis.features.matrix import FeatureMatrix
     from flowgen_analysis.flows.reading import read_flow
     from flowgen_analysis.scoring.flowsim import flowsim
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["FeatureMatrix", "Slice", "Workbench", "flowsim", "read_flow"]
+__all__ = ["App", "FeatureMatrix", "Slice", "Workbench", "flowsim", "read_flow"]
 
 _HOMES = {
+    "App": "app",
     "FeatureMatrix": "features.matrix",
     "Slice": "analysis.slices",
     "Workbench": "workbench",

@@ -6,10 +6,13 @@
 __all__ = ['Workbench']
 
 # %% ../nbs/90_workbench.ipynb #cell-02
-from collections.abc import Sequence
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import ipywidgets
 import polars as pl
 
 from .analysis.compare import compare
@@ -23,15 +26,25 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.tables import subset_html
 from .flows.dataset import Run
-from .flows.files import InputError, write_text
+from .flows.files import InputError
 from .flows.model import Sample
+from .generation.models.tokens import run_prompt_table
+from .model_runs import cell_line, generate, stale_runs
 from .project import Project
-from .reports import markdown
-from .scoring.loss import Losses, explain_runs
+from .reports.build import build
+from .reports.content import Content
+from .reports.findings import Findings, finding
+from .reports.material import Material, Scored
+from .reports.remade import figures
+from .reports.write import check_form, write_report
+from .scoring.loss import Losses, explain_runs, explained
+from .scoring.repair import Repairs, repair_runs
 from .scoring.scores import Scores, score_runs
 from .widgets.explorer import Explorer
+from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import overview
 from .widgets.rater import Rater
+from .widgets.sheets import Shared
 from .widgets.tagger import Tagger
 
 # %% ../nbs/90_workbench.ipynb #cell-04
@@ -40,6 +53,7 @@ class Workbench:
 
     def __init__(self, project: Project, dataset: str):
         self.project, self.dataset = project, dataset
+        self._renewals: dict[str, Callable[[], object]] = {}
         self.reload()
 
     @classmethod
@@ -58,13 +72,16 @@ class Workbench:
         return cls(project, dataset)
 
     def reload(self) -> None:
-        """Read the files again; what was computed from them is computed again when asked for."""
+        """Read the files again; what was computed from them is computed again when asked for. The last overview and the last
+        explorer that were opened show it at once."""
         self.samples: list[Sample] = self.project.samples(self.dataset)
         self.runs: list[Run] = self.project.runs(self.dataset, self.samples)
         self.registry: Registry = self.project.registry()
         self.matrix: FeatureMatrix = self.project.matrix(self.dataset, self.samples)
-        for name in ("scores", "notes", "losses"):
+        for name in ("scores", "notes", "losses", "repairs"):
             self.__dict__.pop(name, None)
+        for renew in self._renewals.values():
+            renew()
 
     @cached_property
     def scores(self) -> Scores:
@@ -73,9 +90,12 @@ class Workbench:
 
     @cached_property
     def notes(self) -> dict[str, str]:
-        """What a model is, where its run says so: `baseline: …`."""
+        """What a model is, where its run says so: `baseline: …`; and that a run is out of date: `stale: …`."""
         made = {run.model: (run.generations[0].model_extra or {}).get("made") for run in self.runs if run.generations}
-        return {model: str(m["note"]) for model, m in made.items() if isinstance(m, dict) and m.get("note")}
+        notes = {model: str(m["note"]) for model, m in made.items() if isinstance(m, dict) and m.get("note")}
+        for model, why in stale_runs(self.project, self.dataset, self.samples, self.runs).items():
+            notes[model] = "; ".join([f"stale: {why}", *([notes[model]] if model in notes else [])])
+        return notes
 
     def index(self, metric: str = "inputs") -> SliceIndex:
         """The matrix joined with scores by `metric`, ready to be sliced."""
@@ -108,21 +128,36 @@ class Workbench:
         """Why every generation lost what it lost: causes whose shares add up to the loss."""
         return explain_runs(self.samples, self.runs)
 
+    @cached_property
+    def repairs(self) -> Repairs:
+        """How many points it would bring to undo one kind of edit in every generation."""
+        return repair_runs(explained(self.samples, self.runs))
+
     def causes(self, slice: str = "") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first."""
         return self.losses.by_kind(self.index().members(slice))
 
     def overview(self):
         """Which model is better, and is it real? A chart of every model's means with their intervals."""
-        return overview(self.scores, self.notes)
+        chart = overview(self.scores, self.notes)
+        self._renewals["overview"] = lambda: chart.show_instead(overview(self.scores, self.notes).figure)
+        return chart
 
     def subsets(self, metric: str = "inputs"):
         """The subset tables, drawn: best bold, second underlined."""
         return subset_html(self.subset_tables(metric), self.notes)
 
-    def explorer(self, metric: str = "inputs") -> Explorer:
-        """What do the failures have in common? Slice by features, read the means, open the samples."""
-        return Explorer(self.samples, self.runs, self.matrix, self.scores, self.registry, self.notes, metric)
+    def explorer(self, metric: str = "inputs", state: str = "") -> Explorer:
+        """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
+        explorer's `state_text` says."""
+        explorer = Explorer(
+            *self._tables(), metric=metric, slices_path=self.project.slices_path, keep=self.keep, state=state
+        )
+        self._renewals["explorer"] = lambda: explorer.renew(*self._tables())
+        return explorer
+
+    def _tables(self) -> tuple:
+        return self.samples, self.runs, self.matrix, self.scores, self.registry, self.notes
 
     def tagger(self, by: str, slice: str = "") -> Tagger:
         """Judge features sample by sample, with keys; every tag is in the journal before the screen shows it. `by`: who."""
@@ -133,12 +168,74 @@ class Workbench:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
 
-    def report(self, path: str | Path) -> Path:
-        """Write the report on this dataset as Markdown (`.md`). Raises `InputError` for any other kind of file."""
-        if Path(path).suffix != ".md":
-            raise InputError(str(path), "is no Markdown file", "a name that ends in .md")
-        return write_text(path, markdown.report(self.dataset, self.headline(), self.subset_tables(), self.notes))
+    def generate(self, model: str, perfect_rag: bool = False, slice: str = "", repeats: int = 1) -> None:
+        """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
+
+        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
+        take, how far it is, errors and cost; interrupted, it keeps what is done, and the same call goes on from there.
+        Raises `InputError`.
+        """
+        only = self.index().members(slice) if slice else None
+        try:
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats)
+        finally:
+            self.reload()
+
+    def generator(self) -> ipywidgets.Widget:
+        """Run a model over the dataset, cost first; or type one requirement and watch the flow come."""
+        shared = Shared()
+        run = RunSheet(shared, self.project, self.dataset, lambda text: self.index().members(text), self.reload)
+        asking = AskSheet(shared, self.project)
+        run.show()
+        asking.show()
+        return ipywidgets.VBox([run, asking])
+
+    def report(self, path: str | Path, **options) -> Path:
+        """Write the report on this dataset: `.html`, `.pdf`, `.md`, `.tex`, `.ipynb`, `.json`, or its tables into a folder or a
+        `.zip`. Options as in `report_content`. Raises `InputError`."""
+        check_form(path)
+        more = {"scores": self.scores.frame, "matrix": self.table()}
+        content = self.report_content(**options)
+        return write_report(content, path, more=more, project=self.project.root, options=options)
+
+    def report_content(self, **options) -> Content:
+        """What a report says, as data. Options as in `reports.build.build`: title, date, baseline, samples. Raises `InputError`."""
+        return build(self.material(), **options)
+
+    def material(self, beside: bool = True) -> Material:
+        """What reports and findings are made from. beside: with TEST and OOD beside each other where both have runs."""
+        others = [n for n in self.project.datasets() if beside and {n.lower(), self.dataset.lower()} == {"test", "ood"}]
+        prompts = {run.model: _prompts(run) for run in self.runs}
+        return Material(
+            self.project, self.dataset, self.samples, self.runs, self.registry, self.matrix, self.scores, self.__dict__.get("losses"),
+            [self._scored(name) for name in others if self.project.run_paths(name)], prompts,
+        )  # fmt: skip
+
+    def _scored(self, dataset: str) -> Scored:
+        samples = self.project.samples(dataset)
+        return Scored(dataset, samples, score_runs(samples, self.project.runs(dataset, samples)))
+
+    @property
+    def findings(self) -> Findings:
+        """What was kept for the report: `list`, `reorder`, `remove`."""
+        return Findings(self.project.root / "reports" / "findings")
+
+    def keep(self, kind: str | Mapping[str, Any], title: str = "", note: str = "", **fields) -> str:
+        """Keep a finding for the report, with its figures of today: a kind (`reports.findings.KIND`), or a widget's state. note:
+        Markdown. fields: slice, metric, models, sample, cause. One line that says where. Raises `InputError`."""
+        kept = figures(
+            self.material(beside=False), finding(kind, title, note, **fields), datetime.date.today().isoformat()
+        )
+        return f"kept in {self.findings.add(kept).relative_to(self.project.root)}"
 
     def __repr__(self) -> str:
         models = ", ".join(run.model for run in self.runs) or "no run"
         return f"Workbench({self.dataset}: {len(self.samples)} samples; {models})"
+
+# %% ../nbs/90_workbench.ipynb #cell-05
+def _prompts(run: Run) -> pl.DataFrame:
+    """The tokens of a run's prompts; nothing where its calls are not recorded as this library records them."""
+    try:
+        return run_prompt_table(run.generations)
+    except (AttributeError, KeyError, TypeError):
+        return pl.DataFrame()

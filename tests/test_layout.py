@@ -23,14 +23,17 @@ BELOW = {
     "scoring": {"flows"},
     "generation": {"flows"},
     "synthesis": {"flows"},
+    "serving": {"flows"},
     "analysis": {"flows", "features", "scoring"},
     "project": {"flows", "features"},
     "baselines": {"flows", "generation", "project"},
+    "model_runs": {"flows", "generation", "analysis", "project", "baselines"},
     "figures": {"flows", "features", "scoring", "analysis"},
-    "widgets": {"flows", "features", "scoring", "analysis", "figures", "project"},
+    "widgets": {"flows", "features", "scoring", "generation", "analysis", "figures", "project", "baselines", "model_runs"},
     "reports": {"flows", "features", "scoring", "analysis", "figures", "project"},
 }
 BELOW["workbench"] = set(BELOW)
+BELOW["app"] = set(BELOW)
 BELOW["cli"] = set(BELOW)
 
 

@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/cli/99_main.ipynb #cell-02
-from . import analysis, data, projects, scoring, slicing
+from . import analysis, data, generation, projects, reporting, scoring, serving, slicing
 from .app import app, main
 
-__all__ = ["analysis", "app", "data", "main", "projects", "scoring", "slicing"]
+__all__ = ["analysis", "app", "data", "generation", "main", "projects", "reporting", "scoring", "serving", "slicing"]

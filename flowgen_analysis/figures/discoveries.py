@@ -127,7 +127,7 @@ def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, s
 def _repair_cell(row: Mapping | None) -> str:
     if row is None or row["points"] <= 0:
         return '<td class="fg-none">–</td>'
-    mean = mean_from_sums(row["n"], row["points"] * row["n"], row["squares"])
+    mean = mean_from_sums(row["n"], row["points"] * row["n"], row["squares"], (-1.0, 1.0))
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{points(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 

@@ -1,12 +1,13 @@
 """A real JupyterLab on a copy of the project, driven by a real browser."""
 
 import os
-import secrets
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,8 +52,8 @@ def free_port() -> int:
 
 def copy_project(to: Path) -> None:
     """The parts of the project that an analyst works with."""
-    shutil.copytree(ROOT / "datasets", to / "datasets")
-    shutil.copytree(ROOT / "feature_matrices", to / "feature_matrices")
+    for folder in ("datasets", "environments", "feature_matrices"):
+        shutil.copytree(ROOT / folder, to / folder)
     (to / "nbs").mkdir()
     shutil.copy(ROOT / "nbs" / "workbench.ipynb", to / "nbs")
 
@@ -65,43 +66,69 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @contextmanager
 def running_lab(home: Path) -> Iterator[Lab]:
-    """A JupyterLab that keeps everything it writes under `home`, on a copy of the project."""
-    token, port = secrets.token_hex(16), free_port()
-    root = home / "project"
-    root.mkdir()
-    copy_project(root)
+    """`flowgen lab`, keeping everything it writes under `home`, on a copy of the project."""
+    config = home / "jupyter_config_dir"
+    config.mkdir(parents=True)
+    (config / "jupyter_lab_config.json").write_text('{"LabApp": {"expose_app_in_browser": true}}')
     news = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    with serving("lab", home, new_project(home)) as lab:
+        yield lab
+
+
+@contextmanager
+def running_app(home: Path, root: Path | None = None) -> Iterator[Lab]:
+    """`flowgen app`, keeping everything it writes under `home`, on the project at `root`, by default a copy of ours."""
+    with serving("app", home, root or new_project(home)) as app:
+        yield app
+
+
+def new_project(home: Path) -> Path:
+    """A copy of the project under `home`."""
+    root = home / "project"
+    root.mkdir(parents=True)
+    copy_project(root)
+    return root
+
+
+@contextmanager
+def serving(command: str, home: Path, root: Path) -> Iterator[Lab]:
+    """A server of `flowgen` on the project at `root`; the address is the one it prints."""
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
     env = os.environ | {name: str(home / name.lower()) for name in folders}
-    command = [
-        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={token}", "--LabApp.news_url=None", "--expose-app-in-browser", f"--ServerApp.root_dir={root}",
-        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-    ]  # fmt: skip
-    log = home / "lab.log"
+    flowgen = Path(sys.executable).with_name("flowgen")
+    call = [flowgen, command, "--no-open", f"--port={free_port()}", "-C", root]
+    log = home / f"{command}.log"
     with log.open("w") as out:
-        server = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=root)
-    found = Lab(f"http://127.0.0.1:{port}", token, root)
+        server = subprocess.Popen(call, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=root)
     try:
-        wait_for(f"{found.url}/api/status?token={token}", server, log)
-        yield found
+        yield wait_for_address(server, log, root)
     finally:
         server.terminate()
         server.wait(20)
 
 
-def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(300):
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=10).close()
+    except urllib.error.HTTPError:  # Voilà has no such page: an answer all the same
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def wait_for_address(server: subprocess.Popen, log: Path, root: Path) -> Lab:
+    """What the server says of itself, once it answers."""
+    for _ in range(900):
         if server.poll() is not None:
             break
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+        found = re.search(r"is at (http://[^/]+)/\?token=(\S+)", log.read_text())
+        if found and answers(f"{found[1]}/api/status?token={found[2]}"):
+            return Lab(found[1], found[2], root)
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")  # not longer: Playwright keeps an event loop running, and other tests want their own

@@ -1,0 +1,52 @@
+// Controls above, an answer below. The HTML comes escaped from figures; its buttons are slices and samples.
+export default panel(({ el, send }) => {
+  const controls = make("div", { class: "fg-controls", role: "group", "aria-label": "Settings" });
+  const error = make("div", { class: "fg-error", role: "status" });
+  const body = make("div", { class: "fg-answer" });
+  const title = make("h3", { class: "fg-sheet-title" });
+  const sheet = make("section", { class: "fg-sheet" }, title, controls, error, body);
+  el.append(sheet);
+
+  body.addEventListener("click", (e) => {
+    const link = e.target.closest("[data-slice], [data-sample]");
+    if (!link) return;
+    if ("slice" in link.dataset) send({ type: "slice", text: link.dataset.slice });
+    else send({ type: "sample", id: link.dataset.sample });
+  });
+  body.addEventListener("keydown", (e) => e.target.closest("button") && (e.key === "Enter" || e.key === " ") && e.stopPropagation());
+
+  const kinds = {
+    select: (c) => make("select", { title: c.hover, onchange: (e) => send({ type: "set", name: c.name, value: e.target.value }) },
+      ...c.options.map((o) => make("option", { value: o.value, selected: o.value === c.value }, o.title))),
+    check: (c) => {
+      const box = make("input", { type: "checkbox", title: c.hover, onchange: (e) => send({ type: "set", name: c.name, value: e.target.checked }) });
+      box.checked = c.value;
+      return box;
+    },
+    text: (c) => make("input", { type: "text", class: "fg-entry", placeholder: c.hover, value: c.value, onchange: (e) => send({ type: "set", name: c.name, value: e.target.value }) }),
+    area: (c) => {
+      const area = make("textarea", { class: "fg-entry", rows: "3", placeholder: c.hover, tabindex: "0", onchange: (e) => send({ type: "set", name: c.name, value: e.target.value }) });
+      area.value = c.value;
+      return area;
+    },
+    button: (c) => make("button", { type: "button", class: "fg-press", title: c.hover, disabled: c.disabled, onclick: () => send({ type: "press", name: c.name }) }, c.label),
+  };
+  const drawn = (c) => c.kind === "words" ? make("b", { class: "fg-count-of" }, c.label) : c.kind === "button" ? kinds.button(c) : make("label", { class: `fg-control fg-${c.kind}` }, make("span", {}, c.label), kinds[c.kind](c));
+
+  let before = "";
+  return (state) => {
+    const now = JSON.stringify(state.controls);
+    if (now !== before) {
+      const focused = [...controls.querySelectorAll("select, input, textarea, button")].indexOf(document.activeElement);
+      controls.replaceChildren(...state.controls.map(drawn));
+      controls.querySelectorAll("select, input, textarea, button")[focused]?.focus();
+      before = now;
+    }
+    title.textContent = state.title;
+    title.hidden = !state.title;
+    controls.hidden = state.controls.length === 0;
+    error.textContent = state.error;
+    error.hidden = !state.error;
+    showHtml(body, state.html);
+  };
+});

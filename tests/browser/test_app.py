@@ -1,0 +1,120 @@
+"""`flowgen app`: the workbench as one page, in a real browser."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Lab, Watched, running_app
+
+sys.path.append(str(Path(__file__).parents[1]))
+from hostile import EVIL, hostile
+
+from flowgen_analysis.app import HOVERS
+from flowgen_analysis.flows.dataset import save_run, save_samples
+from flowgen_analysis.project import Project, init_project
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_app(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+def open_app(app: Lab, watched: Watched) -> None:
+    watched.page.goto(f"{app.url}/?token={app.token}")
+    watched.page.wait_for_selector(".fg-tab", timeout=60_000)
+
+
+def tab(watched: Watched, name: str) -> None:
+    watched.page.click(f'.fg-tab:text-is("{name}")')
+
+
+def test_nobody_is_let_in_without_the_token(app: Lab):
+    for query in ("", "?token=wrong"):
+        page = urllib.request.Request(f"{app.url}/{query}")
+        try:
+            with urllib.request.urlopen(page, timeout=20) as answer:
+                url, text = answer.url, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            url, text = f"login {e.code}", ""
+        assert "login" in url
+        assert "fg-tab" not in text
+
+
+def test_one_slice_holds_in_every_tab(app: Lab, watched: Watched):
+    open_app(app, watched)
+    page = watched.page
+    tab(watched, "Discover")
+    first = page.locator(".fg-answer .fg-link[data-slice]").first
+    text = first.get_attribute("data-slice")
+    first.click()
+    page.wait_for_function("text => document.querySelector('.fg-text input').value === text", arg=text)
+    tab(watched, "Compare")
+    page.wait_for_selector(f'.fg-answer .fg-link:has-text("The slice: {text}")')
+    tab(watched, "Causes")
+    page.wait_for_selector(".fg-answer h3:has-text('What repair is worth')")
+    page.locator(".fg-answer .fg-link[data-sample]:visible").first.click()
+    page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Slices")')
+    page.wait_for_selector(".fg-sample:visible")
+    watched.check_clean()
+
+
+def test_tabs_are_reached_by_keys(app: Lab, watched: Watched):
+    open_app(app, watched)
+    page = watched.page
+    page.focus('.fg-tab[aria-selected="true"]')
+    for name in ("Slices", "Compare"):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector(f'.fg-tab[aria-selected="true"]:text-is("{name}")')
+    page.keyboard.press("End")
+    page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Report")')
+    watched.check_clean()
+
+
+def test_a_tag_says_who_made_it(app: Lab, watched: Watched):
+    open_app(app, watched)
+    page = watched.page
+    tab(watched, "Tag")
+    page.get_by_label("Your name").fill("Ada")
+    page.keyboard.press("Tab")
+    page.click('.fg-press:text-is("Tag")')
+    page.locator(".fg-tag").focus()
+    page.keyboard.press("f")
+    journal = app.root / "feature_matrices" / "test.journal.jsonl"
+    for _ in range(100):
+        if (last := json.loads(journal.read_text().splitlines()[-1]))["by"] == "Ada":
+            break
+        page.wait_for_timeout(100)
+    assert last["by"] == "Ada"
+    watched.check_clean()
+
+
+def test_hostile_text_is_text_in_every_tab(tmp_path: Path, watched: Watched):
+    root = tmp_path / "project"
+    init_project(root)
+    project, rows = Project(root), [hostile(f"{EVIL}{i}") for i in range(8)]
+    save_samples(project.dataset_path("hostile"), [sample for sample, _ in rows])
+    for i in range(3):
+        made = [every[i].model_copy(update={"model": f"{EVIL}{i}"}) for _, every in rows]
+        save_run(project.run_path("hostile", f"m{i}"), made)
+    asked = []
+    watched.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    with running_app(tmp_path, root) as app:
+        open_app(app, watched)
+        for name in HOVERS:
+            tab(watched, name)
+            watched.page.wait_for_timeout(800)
+            assert watched.page.locator(".fg-workbench img, .fg-workbench script, .fg-workbench b > b").count() == 0
+            assert watched.page.locator(".fg-sheet:visible pre.fg-raw").count() == 0, watched.page.inner_text("body")
+        tab(watched, "Slices")
+        watched.page.locator(".fg-row").first.click()
+        watched.page.wait_for_selector(".fg-sample:visible")
+        watched.page.wait_for_timeout(800)
+    assert asked == []
+    watched.check_clean()
