@@ -149,6 +149,7 @@ def facts_of(one: Lesson, environment: Environment) -> Iterable[Example]:
 
 
 def persons_of(one: Lesson) -> Iterable[tuple[str, str, str]]:
+    """For each person that a step names by a data pill: the words about the step, and the pill's table and column."""
     for piece in one.pieces:
         if isinstance(piece.origin, Step):
             text = text_of(one.sample, one.words, piece.start, piece.end)
@@ -170,6 +171,7 @@ def persons_of(one: Lesson) -> Iterable[tuple[str, str, str]]:
 
 
 def slots_of(one: Lesson) -> Iterable[tuple[str, Step, str | None]]:
+    """For each action: the words about it, the step, and the table of the record that it works on (None for none)."""
     for piece in one.pieces:
         if piece.kind == "A" and isinstance(piece.origin, Step):
             pills = [m[1] for i in piece.origin.inputs for m in PILL.finditer(i.value)]
