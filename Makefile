@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 OPEN ?= 1
+# Two at a time; the tests of a browser stay together, since they share a server. PARALLEL= runs them one by one.
+PARALLEL ?= -n 2 --dist loadgroup
 
 .PHONY: workbench test verify bench pictures tutorials docs fmt check clean
 
@@ -14,7 +16,7 @@ ifneq ($(OPEN),0)
 endif
 
 test: .setup/env .setup/browser
-	$(BIN)/python -m pytest -m "not verify"
+	$(BIN)/python -m pytest -m "not verify" $(PARALLEL)
 
 verify: .setup/env .setup/browser
 	$(BIN)/python -m pytest

@@ -15,11 +15,12 @@ from typing import Any
 import ipywidgets
 import polars as pl
 
-from .analysis.compare import compare
+from .analysis.compare import compare, regressions
 from .analysis.discover import Discovery, discover
 from .analysis.facts import sample_facts
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
+from .analysis.profile import SliceProfile, profile
 from .analysis.subsets import SubsetTable, subset_tables
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
@@ -133,9 +134,21 @@ class Workbench:
         """How many points it would bring to undo one kind of edit in every generation."""
         return repair_runs(explained(self.samples, self.runs))
 
-    def causes(self, slice: str = "") -> pl.DataFrame:
-        """A row a model and cause over the samples of a slice, the largest loss (0..1) first."""
-        return self.losses.by_kind(self.index().members(slice))
+    def causes(self, slice: str = "", model: str = "") -> pl.DataFrame:
+        """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
+        return _of(model, self.losses.by_kind(self.index().members(slice)))
+
+    def worth(self, slice: str = "", model: str = "") -> pl.DataFrame:
+        """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""
+        return _of(model, self.repairs.by_repair(self.index().members(slice)))
+
+    def profile(self, slice: str = "", metric: str = "inputs") -> SliceProfile:
+        """A slice beside its complement: mean, interval, share of the loss and of structure errors, a model each."""
+        return profile(self.index(metric), slice)
+
+    def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
+        """The samples of a slice on which model `new` scores lower than `old` by more than `by` (0..1), the worst first."""
+        return regressions(self.index(metric), new, old, slice, by)
 
     def overview(self):
         """Which model is better, and is it real? A chart of every model's means with their intervals."""
@@ -231,6 +244,10 @@ class Workbench:
     def __repr__(self) -> str:
         models = ", ".join(run.model for run in self.runs) or "no run"
         return f"Workbench({self.dataset}: {len(self.samples)} samples; {models})"
+
+
+def _of(model: str, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("model") == model) if model else frame
 
 # %% ../nbs/90_workbench.ipynb #cell-05
 def _prompts(run: Run) -> pl.DataFrame:

@@ -182,7 +182,7 @@ def test_a_run_in_a_cell_is_in_every_view(project, monkeypatch, capsys):
     from flowgen_analysis.workbench import Workbench
 
     monkeypatch.setenv("LOOPBACK_KEY", SECRET)
-    with Loopback(by_heart(TEST), latency_s=0.02) as server:
+    with Loopback(by_heart(TEST), latency_s=0.06) as server:
         serve(project, server)
         wb = Workbench(project, "test")
         wb.generate("loop", slice="parallel")

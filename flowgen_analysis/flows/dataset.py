@@ -122,6 +122,8 @@ def read_generation(data: Mapping[str, Any], place: str = "generation", strict: 
         if row.get(key) is not None:
             row[key] = as_text(row[key]).encode("utf-8", "replace").decode()
     result = _read_output(row, strict)
+    if isinstance(row["generated"], str) and row.get("raw") is None and result.read_as != "clean":
+        row["raw"] = row["generated"].encode("utf-8", "replace").decode()
     if result.flow is None:
         said = row.get("error") if row["generated"] is None else None
         row |= {"generated": None, "error": said or result.reason, "read_as": "unreadable", "repairs": []}

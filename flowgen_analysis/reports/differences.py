@@ -126,6 +126,11 @@ class Difference(NamedTuple):
     n: int
     told: str
 
+    @property
+    def same(self) -> bool:
+        """Whether not one sample has another score."""
+        return self.told == "paired" and self.difference == self.low == self.high == 0
+
 
 class Pairs(NamedTuple):
     """The samples that both reports have unchanged, as places in each; none where a report carries no scores."""
@@ -187,11 +192,11 @@ def compare_reports(
 ) -> Content:
     """A report on what changed from one report to another: `load_report` of both. names: what they are called."""
     found = differences(old, new)
-    q = benjamini_hochberg([d.p for d in found])
+    q = _families(found)
     rated = sorted(zip(found, q, strict=True), key=lambda pair: (pair[0].slice != "all samples", pair[0].difference))
     better = [(d, v) for d, v in reversed(rated) if v < 0.05 and d.difference > 0]
     worse = [(d, v) for d, v in rated if v < 0.05 and d.difference < 0]
-    rest = [(d, v) for d, v in rated if not v < 0.05]
+    rest = [(d, v) for d, v in rated if not v < 0.05 and not d.same]
     pairs = same_samples(old, new)
     facts = (
         ("Old", f"{names[0]}: {_size(old)}"),
@@ -221,10 +226,12 @@ def compare_reports(
         )
         if not rows
     ]
+    unmoved = sum(d.same for d in found)
+    still = f", {unmoved} did not change at all" if unmoved else ""
     summary = [
         _sentence("better", better),
         _sentence("worse", worse),
-        f"{len(rest)} of {len(found)} comparisons stay within noise.",
+        f"{len(rest)} of {len(found)} comparisons stay within noise{still}.",
     ]
     models = tuple(dict.fromkeys([*new["models"], *old["models"]]))
     data = {
@@ -246,6 +253,15 @@ def compare_reports(
         models,
         data,
     )
+
+
+def _families(found: Sequence[Difference]) -> np.ndarray:
+    """The q of each: all samples is one question, the slices are another; a model of which nothing has changed asks none."""
+    q = np.full(len(found), math.nan)
+    for whole in (True, False):
+        own = [i for i, d in enumerate(found) if (d.slice == "all samples") is whole and not d.same]
+        q[own] = benjamini_hochberg([found[i].p for i in own])
+    return q
 
 
 def _known(value: float) -> float | None:

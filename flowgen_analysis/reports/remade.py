@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..analysis.compare import benjamini_hochberg, paired
-from ..analysis.statistics import Mean, mean_interval
+from ..analysis.statistics import Mean, mean_interval, t_interval
 from ..flows.files import InputError
 from flowgen_analysis.reports.content import (
     NONE,
@@ -43,7 +43,9 @@ class Values(NamedTuple):
     bounds: tuple[float, float] = (0.0, 1.0)
 
     def means(self) -> dict[str, Mean]:
-        """Mean, interval and n of each."""
+        """Mean, interval and n of each; of differences the interval that `paired` has."""
+        if self.bounds[0] < 0:
+            return {model: t_interval(v) for model, v in self.values.items()}
         return {model: mean_interval(v, self.bounds) for model, v in self.values.items()}
 
 
