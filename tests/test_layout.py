@@ -29,7 +29,17 @@ BELOW = {
     "baselines": {"flows", "generation", "project"},
     "model_runs": {"flows", "generation", "analysis", "project", "baselines"},
     "figures": {"flows", "features", "scoring", "analysis"},
-    "widgets": {"flows", "features", "scoring", "generation", "analysis", "figures", "project", "baselines", "model_runs"},
+    "widgets": {
+        "flows",
+        "features",
+        "scoring",
+        "generation",
+        "analysis",
+        "figures",
+        "project",
+        "baselines",
+        "model_runs",
+    },
     "reports": {"flows", "features", "scoring", "analysis", "figures", "project"},
 }
 BELOW["workbench"] = set(BELOW)

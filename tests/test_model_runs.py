@@ -182,6 +182,9 @@ def test_a_run_in_a_cell_is_in_every_view(project, monkeypatch, capsys):
     from flowgen_analysis.workbench import Workbench
 
     monkeypatch.setenv("LOOPBACK_KEY", SECRET)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # as in a kernel; other tests in this process may have left another
     with Loopback(by_heart(TEST), latency_s=0.06) as server:
         serve(project, server)
         wb = Workbench(project, "test")
