@@ -8,7 +8,7 @@ from flowgen_analysis.scoring.flowsim import score_pairs
 
 pytestmark = needs_shared
 
-SMALL = 20  # steps on both sides together, so that zss takes seconds and not minutes
+SMALL = 16  # steps on both sides together, so that zss takes seconds and not minutes
 
 
 def scored(rows, engine):

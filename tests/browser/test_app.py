@@ -109,7 +109,7 @@ def test_hostile_text_is_text_in_every_tab(tmp_path: Path, watched: Watched):
         open_app(app, watched)
         for name in HOVERS:
             tab(watched, name)
-            watched.page.wait_for_timeout(800)
+            watched.page.wait_for_timeout(400)
             assert watched.page.locator(".fg-workbench img, .fg-workbench script, .fg-workbench b > b").count() == 0
             assert watched.page.locator(".fg-sheet:visible pre.fg-raw").count() == 0, watched.page.inner_text("body")
         tab(watched, "Slices")
