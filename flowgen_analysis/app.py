@@ -19,7 +19,6 @@ from .reports.build import summary
 from .reports.html import section_html
 from .reports.remade import kept_findings
 from .widgets.explorer import Explorer
-from .widgets.generating import AskSheet, RunSheet
 from .widgets.sheets import Causes, Compare, Discover, Shared, Sheet, SliceBar, button, entry, select
 from .widgets.tabs import Tabs
 from .workbench import Workbench
@@ -53,7 +52,7 @@ class App(Tabs):
             "Discover": lambda: Discover(self.shared, index, self._requirements()),
             "Tag": lambda: Named("Tag", lambda by: wb.tagger(by, self.shared.slice)),
             "Rate": lambda: Named("Rate", wb.rater),
-            "Generate": self._generate,
+            "Generate": lambda: wb.generator(self.shared, self.reload),
             "Report": lambda: ReportSheet(self.shared, wb),
         }
         self.shared.observe(self._passed_on, ["slice", "metric"])
@@ -76,11 +75,6 @@ class App(Tabs):
             f'<div class="fg fg-answer"><div class="fg-answers"><div>{self.workbench.subsets()}</div>{lost}</div></div>'
         )
         return ipywidgets.VBox([self.workbench.overview(), ipywidgets.HTML(tables)])
-
-    def _generate(self) -> ipywidgets.DOMWidget:
-        wb = self.workbench
-        run = RunSheet(self.shared, wb.project, wb.dataset, lambda text: wb.index().members(text), self.reload)
-        return ipywidgets.VBox([run, AskSheet(self.shared, wb.project)])
 
     def _slices(self) -> ipywidgets.DOMWidget:
         self.explorer = explorer = self.workbench.explorer(self.shared.metric)

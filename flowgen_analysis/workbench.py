@@ -194,10 +194,12 @@ class Workbench:
         finally:
             self.reload()
 
-    def generator(self) -> ipywidgets.Widget:
-        """Run a model over the dataset, cost first; or type one requirement and watch the flow come."""
-        shared = Shared()
-        run = RunSheet(shared, self.project, self.dataset, lambda text: self.index().members(text), self.reload)
+    def generator(self, shared: Shared | None = None, on_done: Callable[[], None] | None = None) -> ipywidgets.VBox:
+        """Run a model over the dataset, cost first; or type one requirement and watch the flow come. shared: the slice of other
+        views. on_done: called when a run has ended, `reload` where none is given."""
+        shared = shared or Shared()
+        done = on_done or self.reload
+        run = RunSheet(shared, self.project, self.dataset, lambda text: self.index().members(text), done)
         asking = AskSheet(shared, self.project)
         run.show()
         asking.show()

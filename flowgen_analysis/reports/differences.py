@@ -35,6 +35,7 @@ from flowgen_analysis.reports.content import (
     words,
 )
 from .material import Material
+from .remade import by_intervals
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/reports/85_differences.ipynb #cell-04
@@ -167,10 +168,9 @@ def _difference(old, new, pairs: Pairs, title: str, model: str, before: Mean, af
         d = paired(a, b)
         if d.n > 1 and d.difference is not None:
             return Difference(title, model, before, after, d.difference, d.low, d.high, d.p, d.n, "paired")
-    gap, error = (after.mean or 0) - (before.mean or 0), math.hypot(_error(before), _error(after))
-    p = math.nan if math.isnan(error) else math.erfc(abs(gap) / error / math.sqrt(2)) if error else float(gap == 0)
-    ends = (None, None) if math.isnan(error) else (gap - 1.959964 * error, gap + 1.959964 * error)
-    return Difference(title, model, before, after, gap, *ends, p, after.n, "by intervals")
+    gap, low, high, p = by_intervals(before, after)
+    p = math.nan if p is None else p
+    return Difference(title, model, before, after, gap, low, high, p, after.n, "by intervals")
 
 
 def _column(data, model: str, title: str, places: Sequence[int]) -> np.ndarray | None:
@@ -181,10 +181,6 @@ def _column(data, model: str, title: str, places: Sequence[int]) -> np.ndarray |
     if title in data.get("inside", {}):
         values = np.where(_unpacked(data["inside"][title], len(values)), values, math.nan)
     return values[list(places)]
-
-
-def _error(mean: Mean) -> float:
-    return math.nan if mean.low is None or mean.high is None else (mean.high - mean.low) / 2 / 1.959964
 
 # %% ../../nbs/reports/85_differences.ipynb #cell-10
 def compare_reports(
