@@ -13,9 +13,18 @@ import polars as pl
 from ..analysis.clusters import Cluster
 from ..analysis.discover import Discovery
 from ..analysis.statistics import mean_from_sums
-from .differences import LEVEL, p_value, points, sample_button, slice_button
-from .style import describe, escape, interval, model_colours, percent
-from .tables import escape_title
+from .differences import LEVEL, sample_button, slice_button
+from flowgen_analysis.figures.style import (
+    describe,
+    escape,
+    escape_title,
+    interval,
+    model_colours,
+    p_value,
+    percent,
+    signed,
+    span,
+)
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-04
@@ -41,14 +50,14 @@ def discovery_html(found: Discovery, target: str, held: pl.DataFrame | None = No
 
 def _found_row(row: Mapping, checks: Mapping[str, Mapping], both: bool, chance: bool) -> str:
     css = "fg-num" if row["p"] is not None and row["p"] < LEVEL else "fg-few"
-    number = points if both else percent
+    number = signed if both else percent
     share = "" if both else f'<td class="fg-count">{percent(row["coverage"])}%</td>'
     check = f"{_check_cell(checks.get(row['slice']))}" if checks else ""
     p = f'<td class="{css}">{p_value(row["p"])}</td>' if chance else ""
     return (
         f'<tr><th scope="row" class="fg-found">{slice_button(row["slice"])}</th><td class="fg-count">{row["n"]}</td>'
         f'<td class="{css}">{number(row["mean"])}</td><td class="fg-count">{number(row["outside"])}</td>'
-        f'<td class="{css}">{points(row["effect"])}</td>{share}{p}{check}</tr>'
+        f'<td class="{css}">{signed(row["effect"])}</td>{share}{p}{check}</tr>'
     )
 
 
@@ -56,8 +65,8 @@ def _check_cell(check: Mapping | None) -> str:
     if check is None or check["p"] is None:
         return '<td class="fg-none" title="too few samples there">–</td>'
     css = "fg-num" if check["q"] is not None and check["q"] < LEVEL else "fg-few"
-    why = f"95% {points(check['low'])} – {points(check['high'])}, n {check['n']}, one-sided p {p_value(check['p'])}, q {p_value(check['q'])}"
-    return f'<td class="{css}" title="{escape_title(why)}">{points(check["held_effect"])} (n {check["n"]})</td>'
+    why = f"95% {span(check['low'], check['high'])}, n {check['n']}, one-sided p {p_value(check['p'])}, q {p_value(check['q'])}"
+    return f'<td class="{css}" title="{escape_title(why)}">{signed(check["held_effect"])} (n {check["n"]})</td>'
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-07
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
@@ -126,7 +135,7 @@ def _repair_cell(row: Mapping | None) -> str:
         return '<td class="fg-none">–</td>'
     mean = mean_from_sums(row["n"], row["points"] * row["n"], row["squares"], (-1.0, 1.0))
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
-    return f'<td title="{escape_title(why)}">{points(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
+    return f'<td title="{escape_title(why)}">{signed(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-13
 def queue_html(frame: pl.DataFrame, requirements: Mapping[str, str], shown: int = 20) -> str:

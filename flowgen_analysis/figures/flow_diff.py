@@ -22,8 +22,7 @@ from flowgen_analysis.figures.flow_diff_heads import (
 )
 from .flow_diff_lines import Line, drawn, lines
 from .flow_diff_words import Origin, requirement_html
-from .style import Html, model_colours
-from .tables import escape_title
+from .style import Html, escape_title, model_colours
 from ..flows.model import Flow, Generation, Sample, Step
 from ..flows.structure import Problem
 from ..scoring.loss import PLAIN, Explanation, explain

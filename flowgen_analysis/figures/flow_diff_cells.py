@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .flow_diff_labels import Cell, Drawn, Label
 from .flow_view import NAME, Changes, input_html, name_html, value_html
 from .icons import icon, step_icon, trigger_icon
-from .style import escape
-from .tables import escape_title
+from .style import escape, escape_title
 from ..flows.model import Input, Step
 
 # %% ../../nbs/figures/65_flow_diff_cells.ipynb #cell-04

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from .flow_diff_cells import label_html, points_html
 from .flow_diff_labels import Cell, Label, Labels
 from .flow_diff_lines import Column, column
-from .style import escape, percent
-from .tables import escape_title
+from .style import escape, escape_title, percent
 from ..flows.model import Flow, Generation, Sample
 from ..flows.structure import Problem, problems
 from ..scoring.causes import Lacking

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
 from .icons import icon, step_icon, trigger_icon
-from .style import escape
-from .tables import escape_title
+from .style import escape, escape_title
 from ..flows.conditions import QUERY_INPUTS, Clause, parse_query
 from ..flows.model import Flow, Input, Step
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 from ..analysis.compare import compare
 from ..analysis.headline import Headline
-from ..figures.style import interval, percent
+from ..figures.style import interval, percent, words
 from . import evidence, features, results
-from .content import Content, Section, words
+from .content import Content, Section
 from .differences import report_data
 from .findings import Findings
 from .material import Material

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..analysis.compare import benjamini_hochberg, paired
 from ..analysis.statistics import Mean
+from ..figures.style import words
 from ..flows.dataset import sample_to_dict
 from ..flows.files import InputError, parse_json, read_text
 from flowgen_analysis.reports.content import (
@@ -32,7 +33,6 @@ from flowgen_analysis.reports.content import (
     points,
     score,
     text,
-    words,
 )
 from .material import Material
 from .remade import by_intervals

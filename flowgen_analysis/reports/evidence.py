@@ -14,7 +14,7 @@ from ..analysis.compare import benjamini_hochberg, compare, regressions
 from ..analysis.discover import discover, halves, held_out
 from ..analysis.review import review_queue
 from ..analysis.statistics import Mean, mean_from_sums
-from ..figures.style import percent
+from ..figures.style import percent, words
 from flowgen_analysis.reports.content import (
     Cell,
     Chart,
@@ -27,7 +27,6 @@ from flowgen_analysis.reports.content import (
     points,
     score,
     text,
-    words,
 )
 from .material import Material
 from .results import LEFT_OUT

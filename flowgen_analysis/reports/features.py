@@ -13,6 +13,7 @@ from typing import Any
 from ..analysis.index import join
 from ..analysis.statistics import Mean
 from ..analysis.subsets import SubsetRow, subset_tables
+from ..figures.style import words
 from ..flows.model import Generation
 from flowgen_analysis.reports.content import (
     Cell,
@@ -25,7 +26,6 @@ from flowgen_analysis.reports.content import (
     marked,
     score,
     text,
-    words,
 )
 from .material import Material
 from .paper import the_paper

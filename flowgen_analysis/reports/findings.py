@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from ..analysis.slices import Slice
+from ..figures.style import words
 from ..flows.files import InputError, read_text, write_text
-from .content import words
 from ..scoring.kinds import KINDS
 from ..scoring.scores import METRICS
 

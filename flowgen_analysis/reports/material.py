@@ -21,11 +21,11 @@ from ..analysis.index import SliceIndex
 from ..analysis.statistics import Mean, mean_interval
 from ..features.matrix import FeatureMatrix
 from ..features.registry import Registry
+from ..figures.style import words
 from ..flows.dataset import Run
 from ..flows.files import InputError
 from ..flows.model import Generation, Sample
 from ..project import Project
-from .content import words
 from ..scoring.loss import Losses, explain_runs, explained
 from ..scoring.repair import Repairs, repair_runs
 from ..scoring.scores import Scores, score_runs

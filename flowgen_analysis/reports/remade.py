@@ -15,6 +15,7 @@ import polars as pl
 
 from ..analysis.compare import benjamini_hochberg, paired
 from ..analysis.statistics import Mean, mean_interval, t_interval
+from ..figures.style import words
 from ..flows.files import InputError
 from flowgen_analysis.reports.content import (
     NONE,
@@ -28,7 +29,6 @@ from flowgen_analysis.reports.content import (
     points,
     score,
     text,
-    words,
 )
 from .findings import PAIRED, Finding
 from .material import Material
