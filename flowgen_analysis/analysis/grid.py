@@ -14,7 +14,7 @@ import numpy as np
 from . import bitsets
 from .compare import EXACT, Paired, benjamini_hochberg, smallest_p
 from .index import SliceIndex
-from .statistics import Mean, mean_from_sums, t_critical
+from .statistics import Mean, t_critical
 
 # %% ../../nbs/analysis/44c_grid.ipynb #cell-05
 def exact_p(differences: np.ndarray) -> float:
@@ -84,8 +84,7 @@ class Grid:
 
     def means(self, words: np.ndarray) -> list[Mean]:
         """The mean (0..1) of each model over a set."""
-        rows = zip(*(s.tolist() for s in bitsets.sums(words, self._values, self._known)), strict=True)
-        return [mean_from_sums(*row) for row in rows]
+        return [m.mean for m in self.index.means(words)]
 
     def coverage(self, words: np.ndarray) -> list[float | None]:
         """The share of each model's loss that lies in a set (0..1); None for a model that loses nothing."""

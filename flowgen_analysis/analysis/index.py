@@ -17,7 +17,7 @@ from narwhals.typing import IntoDataFrame
 from . import bitsets
 from .facts import compare_fact, structure_table
 from .slices import Comparison, Membership, Slice
-from .statistics import Mean, mean_from_sums
+from .statistics import Mean, mean_from_clusters, mean_from_sums
 from ..features.matrix import FeatureMatrix
 from ..flows.files import InputError
 from ..scoring.scores import Scores
@@ -50,14 +50,17 @@ class SliceIndex:
 
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
     facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
-    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them.
+    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them. clusters: integers
+    by sample, from 0; each cluster (a deployment, say) is then one draw of every interval.
     """
 
     def __init__(
         self, samples: Sequence[str], present: np.ndarray, absent: np.ndarray, names: Sequence[str], scores: np.ndarray,
         models: Sequence[str], facts: Mapping[str, np.ndarray] | None = None, structure: Structure | None = None,
+        clusters: np.ndarray | None = None,
     ):  # fmt: skip
         self.samples, self.names, self.models, self.scores = list(samples), list(names), list(models), scores
+        self.clusters = None if clusters is None else np.asarray(clusters, np.int64)
         _check_shapes(self, present, absent, facts or {})
         self.structure = structure
         self.facts = {**_score_facts(self), **{name: _plain(values) for name, values in (facts or {}).items()}}
@@ -68,21 +71,22 @@ class SliceIndex:
     @classmethod
     def from_arrays(
         cls, features: np.ndarray, names: Sequence[str], scores: np.ndarray, models: Sequence[str],
-        facts: Mapping[str, np.ndarray] | None = None,
+        facts: Mapping[str, np.ndarray] | None = None, clusters: np.ndarray | None = None,
     ) -> "SliceIndex":  # fmt: skip
         """An index from plain arrays: `features` bool, samples x names; `scores` float, samples x models."""
         features = np.asarray(features, bool)
         ids = [str(i) for i in range(len(features))]
-        return cls(ids, features, ~features, names, np.asarray(scores, float), models, facts)
+        return cls(ids, features, ~features, names, np.asarray(scores, float), models, facts, clusters=clusters)
 
     @classmethod
     def from_frame(
         cls, frame: IntoDataFrame, models: Sequence[str], facts: IntoDataFrame | None = None,
-        structure: pl.DataFrame | None = None,
+        structure: pl.DataFrame | None = None, clusters: Mapping[str, str] | None = None,
     ) -> "SliceIndex":  # fmt: skip
         """An index from one pandas or polars frame such as `join` makes: `sample_id`, a nullable boolean column a feature,
         and a column of scores for each of `models`. facts: a frame with `sample_id`. structure: what `structure_table`
-        gives. Raises `InputError` naming the column."""
+        gives. clusters: what each sample belongs to (its deployment), by sample id. Raises `InputError` naming the column,
+        or a sample without a cluster."""
         table = nw.from_native(frame, eager_only=True).to_polars()
         names = [c for c in table.columns if c != "sample_id" and c not in models]
         matrix = FeatureMatrix(table.select("sample_id", *names))
@@ -98,16 +102,20 @@ class SliceIndex:
         scores = _columns([values[m].cast(pl.Float64).fill_null(float("nan")) for m in models], len(ids)).astype(float)
         found = _facts_of(ids, facts)
         made = None if structure is None else _structure_of(ids, structure, models)
-        return cls(ids["sample_id"].to_list(), present, absent, names, scores, models, found, made)
+        return cls(
+            ids["sample_id"].to_list(), present, absent, names, scores, models, found, made, _codes(ids, clusters)
+        )
 
     @classmethod
     def from_tables(
-        cls, matrix: FeatureMatrix, scores: Scores, metric: str = "inputs", facts: IntoDataFrame | None = None
+        cls, matrix: FeatureMatrix, scores: Scores, metric: str = "inputs", facts: IntoDataFrame | None = None,
+        clusters: Mapping[str, str] | None = None,
     ) -> "SliceIndex":  # fmt: skip
-        """An index over a feature matrix, the scores of its samples and their structure errors; `facts` as for `from_frame`."""
+        """An index over a feature matrix, the scores of its samples and their structure errors; `facts` and `clusters` as
+        for `from_frame`."""
         table = join(matrix, scores, metric)
         structure = structure_table(scores) if "structure_errors" in scores.frame.columns else None
-        return cls.from_frame(table, table.columns[1 + len(matrix.names) :], facts, structure)
+        return cls.from_frame(table, table.columns[1 + len(matrix.names) :], facts, structure, clusters)
 
     def sets(self, slice: Slice | str = "") -> tuple[np.ndarray, np.ndarray]:
         """The packed sets of samples inside and outside the slice. Raises `InputError` for a slice that does not parse,
@@ -134,14 +142,19 @@ class SliceIndex:
         return [self.samples[i] for i in np.flatnonzero(self.membership(slice).inside)]
 
     def means(self, mask: np.ndarray) -> list[ModelMean]:
-        """Each model's mean over the samples in `mask`: bool, a value a sample, or packed."""
+        """Each model's mean over the samples in `mask` (bool, a value a sample, or packed), its interval by cluster where
+        the index has clusters."""
+        if self.clusters is not None:
+            sums = bitsets.cluster_sums(_packed(mask), self._values, self._known, self.clusters)
+            rows = zip(self.models, *sums, strict=True)
+            return [ModelMean(m, mean_from_clusters(n, total)) for m, n, total in rows]
         n, total, squares = bitsets.sums(_packed(mask), self._values, self._known)
         rows = zip(self.models, n.tolist(), total.tolist(), squares.tolist(), strict=True)
         return [ModelMean(m, mean_from_sums(*row)) for m, *row in rows]
 
     def summary(self, slice: Slice | str = "") -> pl.DataFrame:
         """A row a model: `n`, `mean`, `low`, `high` of its scores in the slice (0..1, 95% interval)."""
-        rows = [(model, *mean) for model, mean in self.means(self.sets(slice)[0])]
+        rows = [(model, *mean[:4]) for model, mean in self.means(self.sets(slice)[0])]
         schema = {"model": pl.String, "n": pl.Int64, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
         return pl.DataFrame(rows, schema, orient="row")
 
@@ -159,7 +172,10 @@ class SliceIndex:
         structure = self.structure and Structure(*(counts[kept] for counts in self.structure))
         facts = {name: values[kept] for name, values in self.facts.items() if name.split(".")[0] not in _DERIVED}
         samples = [self.samples[i] for i in kept]
-        return SliceIndex(samples, present, absent, self.names, self.scores[kept], self.models, facts, structure)
+        clusters = None if self.clusters is None else self.clusters[kept]
+        return SliceIndex(
+            samples, present, absent, self.names, self.scores[kept], self.models, facts, structure, clusters
+        )  # fmt: skip
 
     def column(self, model: str) -> np.ndarray:
         """The scores of a model, nan for none. Raises `InputError` for one that is not there."""
@@ -181,8 +197,10 @@ def _columns(series: list[pl.Series], rows: int) -> np.ndarray:
 # %% ../../nbs/analysis/42_index.ipynb #cell-07
 def _check_shapes(index: SliceIndex, present: np.ndarray, absent: np.ndarray, facts: Mapping[str, np.ndarray]) -> None:
     cells, rows = (len(index.samples), len(index.names)), (len(index.samples),)
-    shapes = {"present": (present.shape, cells), "absent": (absent.shape, cells)}
+    shapes: dict[str, tuple] = {"present": (present.shape, cells), "absent": (absent.shape, cells)}
     shapes["scores"] = (index.scores.shape, (*rows, len(index.models)))
+    if index.clusters is not None:
+        shapes["clusters"] = (index.clusters.shape, rows)
     shapes |= {f"fact {name}": (np.shape(values), rows) for name, values in facts.items()}
     for what, (shape, wanted) in shapes.items():
         if shape != wanted:
@@ -218,6 +236,15 @@ def _facts_of(ids: pl.DataFrame, facts: IntoDataFrame | None) -> dict[str, np.nd
     return {
         c.name: np.array(c.to_list(), object) if c.dtype == pl.String else c.cast(pl.Float64).to_numpy() for c in joined
     }
+
+
+def _codes(ids: pl.DataFrame, clusters: Mapping[str, str] | None) -> np.ndarray | None:
+    if clusters is None:
+        return None
+    for i in ids["sample_id"]:
+        if i not in clusters:
+            raise InputError(f"sample {i}", "belongs to no cluster", "a cluster for each sample")
+    return np.unique([str(clusters[i]) for i in ids["sample_id"]], return_inverse=True)[1].astype(np.int64)
 
 
 def _structure_of(ids: pl.DataFrame, table: pl.DataFrame, models: Sequence[str]) -> Structure:
