@@ -6,6 +6,7 @@
 __all__ = ['LossTable', 'loss_table', 'ratio_interval', 'cause_table', 'TopCauses', 'top_causes', 'worth_table']
 
 # %% ../../nbs/analysis/49b_causes.ipynb #cell-02
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -64,7 +65,10 @@ _CAUSES = {"model": pl.String, "kind": pl.String, "n": pl.Int64, "met": pl.Int64
 
 
 def cause_table(
-    losses: Losses, models: Sequence[str], samples: Sequence[str] | None = None, clusters: Mapping[str, str] | None = None
+    losses: Losses,
+    models: Sequence[str],
+    samples: Sequence[str] | None = None,
+    clusters: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """A row a model and cause, the largest loss of each model first: `n` samples with a score, `met` in how many of them, `loss`
     (mean over all n, 0..1) and `share` (of all that the model loses), each with its 95% interval. samples: only these."""
@@ -90,7 +94,11 @@ class TopCauses(NamedTuple):
 
 
 def top_causes(
-    losses: Losses, model: str, top: int = 3, samples: Sequence[str] | None = None, clusters: Mapping[str, str] | None = None
+    losses: Losses,
+    model: str,
+    top: int = 3,
+    samples: Sequence[str] | None = None,
+    clusters: Mapping[str, str] | None = None,
 ) -> TopCauses:
     """The `top` causes of a model over its samples, or those in `samples`."""
     table = loss_table(losses, model, samples)
@@ -106,7 +114,10 @@ _WORTH = {"model": pl.String, "repair": pl.String, "n": pl.Int64, "helps": pl.In
 
 
 def worth_table(
-    repairs: Repairs, models: Sequence[str], samples: Sequence[str] | None = None, clusters: Mapping[str, str] | None = None
+    repairs: Repairs,
+    models: Sequence[str],
+    samples: Sequence[str] | None = None,
+    clusters: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """A row a model and repair, the most worth of each model first: over `n` samples, of which it `helps` some, the mean `score`,
     what it would be `repaired`, and the `points` between them (0..1) with their 95% interval. samples: only these."""
@@ -115,7 +126,9 @@ def worth_table(
     for (model, repair), own in by_sample.group_by("model", "repair", maintain_order=True):
         own = own if kept is None else own.filter(pl.col("sample_id").is_in(kept))
         if model in models and len(own):
-            codes = None if clusters is None else np.unique([clusters[i] for i in own["sample_id"]], return_inverse=True)[1]
+            codes = (
+                None if clusters is None else np.unique([clusters[i] for i in own["sample_id"]], return_inverse=True)[1]
+            )
             values = own["points"].to_numpy()
             worth = mean_interval(np.clip(values, 0, 1), clusters=codes)
             ends = [float(own[c].to_numpy().mean()) for c in ("score", "repaired")]

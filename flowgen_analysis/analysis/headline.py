@@ -35,7 +35,7 @@ class Headline(NamedTuple):
         return {key: value._asdict() if isinstance(value, Mean) else value for key, value in self._asdict().items()}
 
 
-def headlines(scores: Scores) -> list[Headline]:
+def headlines(scores: Scores, clusters=None) -> list[Headline]:
     """A row a model, the best by `inputs` first; models without a score come last."""
     samples = scores.by_sample()
     rows = [_headline(row, samples.filter(pl.col("model") == row["model"])) for row in scores.summary().to_dicts()]

@@ -15,7 +15,7 @@ from .compare import compare, verdict
 from .index import SliceIndex
 from .statistics import Mean
 
-# %% ../../nbs/analysis/45b_standing.ipynb #cell-05
+# %% ../../nbs/analysis/45b_standing.ipynb #cell-04
 RANKED = 0.5  # of the samples: a model with scores on fewer is not ranked
 
 

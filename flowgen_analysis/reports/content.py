@@ -19,6 +19,7 @@ class Cell(NamedTuple):
     """One value of a table. kind: `text`, `count`, `score` (0..1), `points` (a difference, -1..1), `p`, `amount` (any number).
 
     low, high, n: its 95% interval and how many values are behind it. mark: `best`, `second` or nothing. unit: before an amount.
+    optimistic: its interval may be too narrow.
     """
 
     kind: str
@@ -28,16 +29,12 @@ class Cell(NamedTuple):
     n: int | None = None
     mark: str = ""
     unit: str = ""
+    optimistic: bool = False
 
     @property
     def few(self) -> bool:
         """Whether fewer than 6 values are behind it: no paired test could find a difference."""
         return self.value is not None and self.n is not None and self.n < SMALL
-
-    @property
-    def optimistic(self) -> bool:
-        """Whether its interval may be too narrow at this n."""
-        return self.low is not None and self.n is not None and Mean(self.n, None).optimistic
 
 
 NONE = Cell("text", None)
@@ -55,7 +52,7 @@ def count(value: int | None) -> Cell:
 
 def score(mean: Mean, mark: str = "") -> Cell:
     """A mean score or share (0..1) with its interval and n."""
-    return Cell("score", mean.mean, mean.low, mean.high, mean.n, mark)
+    return Cell("score", mean.mean, mean.low, mean.high, mean.n, mark, optimistic=mean.optimistic)
 
 
 def points(value: float | None, low: float | None = None, high: float | None = None, n: int | None = None) -> Cell:

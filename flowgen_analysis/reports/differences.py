@@ -52,7 +52,7 @@ def report_data(m: Material) -> dict[str, Any]:
     asked |= {m.registry.feature(n).title: n for n in index.names if n in m.registry.names}
     inside = {title: index.membership(expression).inside for title, expression in asked.items()}
     means = {
-        title: {x.model: [x.mean.n, *map(_short, x.mean[1:])] for x in index.means(mask)}
+        title: {x.model: [x.mean.n, *map(_short, x.mean[1:4]), x.mean.optimistic] for x in index.means(mask)}
         for title, mask in inside.items()
     }
     causes: dict[str, dict[str, float | None]] = {}

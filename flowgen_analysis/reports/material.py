@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from ..analysis.agreement import load_ratings
-from ..analysis.compare import clustered_interval
 from ..analysis.facts import sample_facts
 from ..analysis.headline import Headline, headlines
 from ..analysis.index import SliceIndex
@@ -54,10 +53,7 @@ class Scored(NamedTuple):
         if groups is None:
             return mean_interval(values)
         numbers = np.unique([groups[i] for i in rows["sample_id"]], return_inverse=True)[1]
-        mean = clustered_interval(values, numbers)
-        if mean.low is None or mean.high is None:
-            return mean
-        return mean._replace(low=max(mean.low, 0.0), high=min(mean.high, 1.0))
+        return mean_interval(values, clusters=numbers)
 
 # %% ../../nbs/reports/81b_material.ipynb #cell-06
 REPAIRED = 1200  # generations beyond which repairs are tried on some of the samples

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..analysis.compare import benjamini_hochberg, paired
-from ..analysis.statistics import Mean, mean_interval, t_interval
+from ..analysis.statistics import Mean, difference_interval, mean_interval
 from ..figures.style import words
 from ..flows.files import InputError
 from flowgen_analysis.reports.content import (
@@ -45,7 +45,7 @@ class Values(NamedTuple):
     def means(self) -> dict[str, Mean]:
         """Mean, interval and n of each; of differences the interval that `paired` has."""
         if self.bounds[0] < 0:
-            return {model: t_interval(v) for model, v in self.values.items()}
+            return {model: difference_interval(v) for model, v in self.values.items()}
         return {model: mean_interval(v, self.bounds) for model, v in self.values.items()}
 
 
@@ -95,7 +95,7 @@ def figures(m: Material, found: Finding, date: str = "") -> Finding:
         return found
     now = values(m, found)
     rows = {
-        model: (*(None if x is None else round(x, _DIGITS) for x in v[1:]), v.n) for model, v in now.means().items()
+        model: (*(None if x is None else round(x, _DIGITS) for x in v[1:4]), v.n) for model, v in now.means().items()
     }
     small = len(now.samples) <= PAIRED
     each = (
@@ -127,7 +127,7 @@ def change(found: Finding, model: str, now: Values) -> Change:
     """How a model's mean changed since a finding was kept."""
     mean = now.means()[model]
     kept = found.figures.get(model)
-    then = Mean(int(kept[3] or 0), *kept[:3]) if kept else Mean(0, None)
+    then = Mean(int(kept[3] or 0), kept[0], kept[1], kept[2]) if kept else Mean(0, None)
     blank = Change(found.title, model, then, mean, None, None, None, None, "")
     if then.mean is None or mean.mean is None:
         return blank._replace(tested="was not there" if then.mean is None else "no score now")
