@@ -18,7 +18,7 @@ from flowgen_analysis.features.registry import Registry
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project
-from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.study import Study
 from flowgen_analysis.widgets import states
 from flowgen_analysis.widgets.explorer import Explorer
 from flowgen_analysis.widgets.facets import facet_counts, take_apart, text_of
@@ -51,9 +51,12 @@ def registry() -> Registry:
     return Registry.load(ROOT / "feature_matrices" / "features.toml")
 
 
+def study_of(samples: list[Sample], runs: list[Run]) -> Study:
+    return Study("d", samples, runs, registry(), FeatureMatrix.build(samples, registry()))
+
+
 def explorer_of(samples: list[Sample], runs: list[Run], **more) -> Explorer:
-    matrix = FeatureMatrix.build(samples, registry())
-    return Explorer(samples, runs, matrix, score_runs(samples, runs), registry(), **more)
+    return Explorer(study_of(samples, runs), **more)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_hostile_text_is_text_everywhere():
     shown = [
         explorer._view.state["html"],
         explorer.figure().to_json(),
-        overview(score_runs([sample], runs)).figure.to_json(),
+        overview(study_of([sample], runs)).figure.to_json(),
     ]
     for text in shown:
         assert "<img" not in text

@@ -81,8 +81,9 @@ def sample_button(sample: str, requirement: str = "") -> str:
     return f'<button type="button" class="fg-link" data-sample="{escape_title(sample)}" title="{escape_title(requirement)}">{escape(sample)}</button>'
 
 
-def compare_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None) -> str:
-    """The rows of `analysis.compare` for one pair of models as a table. titles: of slices, by their text."""
+def compare_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, unit: str = "sample") -> str:
+    """The rows of `analysis.compare` for one pair of models as a table. titles: of slices, by their text. unit: what is
+    independent, `sample` or `deployment`."""
     rows = list(frame.iter_rows(named=True))
     if not rows:
         return '<p class="fg-empty">Nothing to compare.</p>'

@@ -41,8 +41,11 @@ def ranks(means: Mapping[str, Mean]) -> dict[str, int]:
     return {m: order.index(text) for m, text in shown.items()} if len(shown) > 1 else {}
 
 # %% ../../nbs/figures/62_tables.ipynb #cell-08
-def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None = None) -> Html:
-    """Table 5 as HTML with its stylesheet: subsets, their features and their unions. Source: arXiv 2505.24189."""
+def subset_html(
+    tables: Sequence[SubsetTable], notes: Mapping[str, str] | None = None, same_samples: bool = True
+) -> Html:  # fmt: skip
+    """Table 5 as HTML with its stylesheet: subsets, their features and their unions. same_samples: whether all models have
+    scores on the same samples; where not, none is called best. Source: arXiv 2505.24189."""
     models = list(tables[0].union.means) if tables else []
     if not models:
         return page('<p class="fg-empty">No scores yet.</p>')
@@ -52,17 +55,20 @@ def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None =
         for m in models
     )
     head = f'<thead><tr><th scope="col">Feature</th><th scope="col">n</th>{heads}</tr></thead>'
-    body = "".join(f"<tbody>{_group(t, len(models) + 2)}</tbody>" for t in tables)
-    caption = '<p class="fg-caption">Mean FlowSim with 95% interval. <b>Best</b>, <u>second</u>; ○ fewer than 6 samples; ~ interval may be too narrow.</p>'
+    body = "".join(f"<tbody>{_group(t, len(models) + 2, same_samples)}</tbody>" for t in tables)
+    marks = (
+        "<b>Best</b>, <u>second</u>" if same_samples else "The models have scores on different samples: none is ranked"
+    )
+    caption = f'<p class="fg-caption">Mean FlowSim with 95% interval. {marks}; ○ fewer than 6 samples; ~ interval may be too narrow.</p>'
     return page(f'<div class="fg-scroll"><table class="fg-table">{head}{body}</table></div>{caption}')
 
 
-def _group(table: SubsetTable, columns: int) -> str:
+def _group(table: SubsetTable, columns: int, ranked: bool) -> str:
     title = f'<tr class="fg-group"><th colspan="{columns}" scope="rowgroup">{escape(table.name)}</th></tr>'
-    return title + "".join(map(_row, table.rows)) + _row(table.union, "fg-union")
+    return title + "".join(_row(row, ranked) for row in table.rows) + _row(table.union, ranked, "fg-union")
 
 
-def _row(row: SubsetRow, css: str = "") -> str:
-    place = ranks(row.means)
+def _row(row: SubsetRow, ranked: bool, css: str = "") -> str:
+    place = ranks(row.means) if ranked else {}
     cells = "".join(mean_cell(mean, place.get(m)) for m, mean in row.means.items())
     return f'<tr class="{css}"><th scope="row">{escape(row.title)}</th><td class="fg-count">{row.n}</td>{cells}</tr>'
