@@ -50,7 +50,7 @@ class SliceIndex:
 
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
     facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
-    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them.
+    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them, 0..1 (0..100 in slices).
     """
 
     def __init__(

@@ -113,7 +113,7 @@ class Explorer(Exploration):
         self.slice = take_apart(self.slice).set(event["name"], event["value"]).slice
 
     def on_range(self, event: Event) -> None:
-        """Set the ends of a fact (None for open); `below`: the high one is not in it."""
+        """Set the ends of a fact (None for open; scores 0..100); `below`: the high one is not in it."""
         self.slice = set_range(self.slice, event["name"], event["low"], event["high"], event["below"])
 
     def on_word(self, event: Event) -> None:
