@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..analysis import bitsets
+from ..analysis.fact_filters import FactBins
 from ..analysis.facts import sample_facts
 from ..analysis.grid import Grid
 from ..analysis.index import SliceIndex
@@ -25,7 +26,6 @@ from ..flows.dataset import Run
 from ..flows.files import InputError
 from ..flows.model import Generation, Sample
 from ..scoring.scores import Scores
-from .fact_filters import FactBins
 from .states import rank_values, ranked
 
 # %% ../../nbs/widgets/73c_desk.ipynb #cell-05

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from ..analysis.facets import choose_subset, take_apart, ways_out
+from ..analysis.fact_filters import fact_filter, set_range, set_words, without_fact
 from ..analysis.slices import Slice
 from ..features.matrix import FeatureMatrix
 from ..features.registry import Registry
@@ -25,8 +27,6 @@ from ..scoring.scores import Scores
 from . import states, tables
 from .desk import Desk
 from .exploration import Exploration
-from .facets import choose_subset, take_apart, ways_out
-from .fact_filters import fact_filter, set_range, set_words, without_fact
 from .history import View
 from .panels import Event, Panel, SampleView, static
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.facets import FacetCount, chosen_subset, facet_counts, take_apart, ways_out
+from ..analysis.fact_filters import FactBins, fact_filter, title_of
 from ..analysis.index import SliceIndex
 from ..analysis.review import expected_scores
 from ..analysis.saved import SavedSlice
@@ -20,8 +22,6 @@ from ..features.registry import Feature, Registry
 from ..figures.style import model_colours
 from ..flows.model import Sample
 from ..scoring.scores import METRICS
-from .facets import FacetCount, chosen_subset, facet_counts, take_apart, ways_out
-from .fact_filters import FactBins, fact_filter, title_of
 from .history import MEAN
 
 # %% ../../nbs/widgets/72_states.ipynb #cell-05
