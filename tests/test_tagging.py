@@ -17,12 +17,12 @@ from shared import ROOT
 from flowgen_analysis.analysis.agreement import load_ratings
 from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
 from flowgen_analysis.features.registry import Registry
+from flowgen_analysis.features.tagbook import TagBook
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.widgets.rater import Rater, ratings_path
-from flowgen_analysis.widgets.tagbook import TagBook
 from flowgen_analysis.widgets.tagger import Tagger
 from flowgen_analysis.widgets.tagger_states import KEYS, TAKEN, assign_keys
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from shared import ROOT
 
 from flowgen_analysis.analysis.compare import compare
+from flowgen_analysis.analysis.facets import facet_counts, take_apart, text_of
+from flowgen_analysis.analysis.fact_filters import FactBins, set_range, set_words
 from flowgen_analysis.analysis.index import SliceIndex
 from flowgen_analysis.analysis.profile import profile
 from flowgen_analysis.analysis.slices import And, Name, Not, Or, Slice, Term
@@ -21,8 +23,6 @@ from flowgen_analysis.project import Project
 from flowgen_analysis.study import Study
 from flowgen_analysis.widgets import states
 from flowgen_analysis.widgets.explorer import Explorer
-from flowgen_analysis.widgets.facets import facet_counts, take_apart, text_of
-from flowgen_analysis.widgets.fact_filters import FactBins, set_range, set_words
 from flowgen_analysis.widgets.history import View
 from flowgen_analysis.widgets.overview import overview
 

@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 
 from ..analysis import bitsets
+from ..analysis.fact_filters import FactBins
 from ..analysis.grid import Grid
 from ..analysis.index import SliceIndex
 from ..analysis.saved import SavedSlice, load_slices, save_slices, with_slice, without_slice
 from ..analysis.slices import Slice
 from ..flows.files import InputError
 from ..study import Study
-from .fact_filters import FactBins
 from .states import rank_values, ranked
 
 # %% ../../nbs/widgets/73c_desk.ipynb #cell-05

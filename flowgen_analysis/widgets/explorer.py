@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from ..analysis.facets import choose_subset, take_apart, ways_out
+from ..analysis.fact_filters import fact_filter, set_range, set_words, without_fact
 from ..analysis.slices import Slice
 from ..figures.flow_diff import flow_diff
 from ..flows.files import InputError
@@ -21,8 +23,6 @@ from ..study import Study
 from . import states, tables
 from .desk import Desk
 from .exploration import Exploration
-from .facets import choose_subset, take_apart, ways_out
-from .fact_filters import fact_filter, set_range, set_words, without_fact
 from .history import View
 from .panels import Event, Panel, SampleView, static
 
@@ -105,7 +105,7 @@ class Explorer(Exploration):
         self.slice = take_apart(self.slice).set(event["name"], event["value"]).slice
 
     def on_range(self, event: Event) -> None:
-        """Set the ends of a fact (None for open); `below`: the high one is not in it."""
+        """Set the ends of a fact (None for open; scores 0..100); `below`: the high one is not in it."""
         self.slice = set_range(self.slice, event["name"], event["low"], event["high"], event["below"])
 
     def on_word(self, event: Event) -> None:
