@@ -16,6 +16,7 @@ import polars as pl
 from scipy import stats
 
 from ..flows.files import InputError, read_json_lines
+from ..scoring.grouping import group_means
 from ..scoring.scores import Scores
 
 # %% ../../nbs/analysis/48_agreement.ipynb #cell-04
@@ -79,7 +80,7 @@ def correlation(a: np.ndarray, b: np.ndarray, kind: Literal["pearson", "spearman
 def with_people(scores: Scores, ratings: pl.DataFrame) -> pl.DataFrame:
     """FlowSim against people (arXiv 2505.24189, Table 6): a row a model and one for all (`model` is empty), a metric and a
     kind: `model`, `metric`, `kind`, then the fields of `Correlation`. Several people's scores of a generation are averaged."""
-    people = ratings.group_by("sample_id", "model", "repeat", maintain_order=True).agg(pl.col("score").mean() / 10)
+    people = group_means(ratings, ("sample_id", "model", "repeat"), pl.col("score") / 10)
     joined = people.join(scores.frame, on=["sample_id", "model", "repeat"], how="inner", maintain_order="left")
     rows = []
     for model in ["", *joined["model"].unique().sort()]:

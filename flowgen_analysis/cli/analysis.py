@@ -71,7 +71,8 @@ def compare_command(
     worse = found.filter((pl.col("q") < 0.05) & (pl.col("difference") < 0))
     if as_json:
         lost = {
-            f"{a} - {b}": regressions(index, a, b).to_dicts() for a, b in found.select("a", "b").unique().iter_rows()
+            f"{a} - {b}": regressions(index, a, b).to_dicts()
+            for a, b in found.select("a", "b").unique(maintain_order=True).iter_rows()
         }
         print_json({"metric": metric, "comparisons": found.to_dicts(), "regressed": lost})
     else:
