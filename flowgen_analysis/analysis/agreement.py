@@ -19,6 +19,7 @@ from scipy import stats
 from .statistics import Mean, share_interval
 from ..features.tagbook import TagBook
 from ..flows.files import InputError, read_json_lines
+from ..scoring.grouping import group_means
 from ..scoring.scores import Scores
 
 # %% ../../nbs/analysis/48_agreement.ipynb #cell-04
@@ -82,7 +83,7 @@ def correlation(a: np.ndarray, b: np.ndarray, kind: Literal["pearson", "spearman
 def with_people(scores: Scores, ratings: pl.DataFrame) -> pl.DataFrame:
     """FlowSim against people (arXiv 2505.24189, Table 6): a row a model and one for all (`model` is empty), a metric and a
     kind: `model`, `metric`, `kind`, then the fields of `Correlation`. Several people's scores of a generation are averaged."""
-    people = ratings.group_by("sample_id", "model", "repeat", maintain_order=True).agg(pl.col("score").mean() / 10)
+    people = group_means(ratings, ("sample_id", "model", "repeat"), pl.col("score") / 10)
     joined = people.join(scores.frame, on=["sample_id", "model", "repeat"], how="inner", maintain_order="left")
     rows = []
     for model in ["", *joined["model"].unique().sort()]:

@@ -30,6 +30,7 @@ from flowgen_analysis.reports.content import (
 )
 from .material import Material
 from .results import LEFT_OUT
+from ..scoring.grouping import group_sums
 from ..scoring.kinds import KINDS
 from ..scoring.repair import PERFECT
 
@@ -117,12 +118,7 @@ def causes(m: Material) -> Section | LEFT_OUT:
     if frame.is_empty() or not frame["loss"].sum():
         return "no generation loses anything" if len(m.losses.generations) else "no sample has an expected flow"
     repaired = {(r["model"], r["repair"]): r for r in m.repairs.by_repair().to_dicts()}
-    kinds = (
-        frame.group_by("kind")
-        .agg(pl.col("loss").sum())
-        .sort("loss", "kind", descending=[True, False])["kind"]
-        .to_list()
-    )
+    kinds = group_sums(frame, ["kind"], "loss").sort("loss", "kind", descending=[True, False])["kind"].to_list()
     rows, dots, rest = [], [], kinds[_CAUSES:]
     for model in m.models:
         own = {r["kind"]: r for r in frame.filter(pl.col("model") == model).to_dicts()}

@@ -81,7 +81,9 @@ def _paired(m: Material) -> tuple[list[str], list[Table]]:
     if len(m.models) < 2 or not m.headlines[0].n:
         return [], []
     best, unit = m.models[0], "deployments" if m.scored.clusters else "samples"
-    found = compare(m.index(), m.models, best, clusters=m.scored.clusters).sort("difference", descending=True)
+    found = compare(m.index(), m.models, best, clusters=m.scored.clusters).sort(
+        ["difference", "a"], descending=[True, False]
+    )
     shown = [r for r in found.to_dicts() if r["n"] and r["difference"] is not None]
     rows = tuple(
         (

@@ -16,6 +16,7 @@ import polars as pl
 from ..flows.model import Generation
 from .causes import Cause, pill_head, pill_heads
 from .edits import Script, subtree_ends
+from .grouping import group_means, group_sums
 from .kinds import KINDS
 from .loss import Explanation
 from .options import Compared, node_costs
@@ -262,8 +263,7 @@ class Repairs(NamedTuple):
 
     def by_sample(self) -> pl.DataFrame:
         """A row a model, sample and repair: means over the sample's repeats."""
-        rows = self.frame.group_by("model", "sample_id", "repair", maintain_order=True)
-        return rows.agg(pl.col("score", "repaired", "points").mean())
+        return group_means(self.frame, ("model", "sample_id", "repair"), "score", "repaired", "points")
 
     def by_repair(self, samples: Collection[str] | None = None) -> pl.DataFrame:
         """A row a model and repair, the most worth first: n samples, how many it `helps`, mean score, repaired and points,
@@ -272,11 +272,10 @@ class Repairs(NamedTuple):
         if samples is not None:
             rows = rows.filter(pl.col("sample_id").is_in(list(samples)))
         points = pl.col("points")
-        found = rows.group_by("model", "repair").agg(
-            pl.len().cast(pl.Int64).alias("n"), (points > 0).sum().cast(pl.Int64).alias("helps"),
-            pl.col("score", "repaired", "points").mean(), (points**2).sum().alias("squares"),
-        )  # fmt: skip
-        return found.sort(["model", "points", "repair"], descending=[False, True, False])
+        counts = [pl.len().cast(pl.Int64).alias("n"), (points > 0).sum().cast(pl.Int64).alias("helps")]
+        found = group_means(rows, ("model", "repair"), "score", "repaired", "points", others=counts)
+        squares = group_sums(rows, ("model", "repair"), (points**2).alias("squares"))["squares"]
+        return found.with_columns(squares).sort(["model", "points", "repair"], descending=[False, True, False])
 
     def to_pandas(self) -> pd.DataFrame:
         """The frame as pandas."""
