@@ -163,7 +163,7 @@ def pair(small) -> tuple[Explorer, Explorer]:
 
 
 slices = st.lists(
-    st.sampled_from(["foreach", "~log", "notification_email | parallel", "steps > 3", "score <= 80%", 'domain = "it"', "~(steps = 4)"]),
+    st.sampled_from(["foreach", "~log", "notification_email | parallel", "steps > 3", "score <= 80", 'domain = "it"', "~(steps = 4)"]),
     unique=True, max_size=4,
 ).map(lambda parts: Slice(" & ".join(f"({p})" if "|" in p else p for p in parts)))  # fmt: skip
 

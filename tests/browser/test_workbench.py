@@ -117,6 +117,8 @@ def test_facts_filter_and_a_saved_slice_comes_back(workbench, lab):
     held = int(low.get_attribute("title").split(": ")[1])
     low.click()
     expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4 & score >= 0 & score < 10")
+    expect(page.get_by_label("Score to")).to_have_value("10")
     page.get_by_role("button", name="Score: any").click()
     expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4")
     page.get_by_role("button", name="Save this slice by name").click()
