@@ -43,15 +43,21 @@ def auc_within(scores: Sequence[Any], passed: Sequence[Any], tasks: Sequence[Any
     scores: a number a generation. passed: true or false. tasks: what it answers. None and nan in the first two are left out
     and counted. The interval resamples tasks. Raises `InputError` where lengths differ.
     """
-    wins, pairs, n, left_out = _by_task(scores, passed, tasks)
-    own_wins, own_pairs = np.diag(wins), np.diag(pairs)
-    used = own_pairs > 0
-    return _auc(own_wins[used], own_pairs[used], n, left_out, seed)
+    groups, left_out = _by_task(scores, passed, tasks)
+    both = [(good, bad) for good, bad in groups if good.size and bad.size]
+    wins = np.array([_wins(good, bad).sum() for good, bad in both], float)
+    pairs = np.array([good.size * bad.size for good, bad in both], float)
+    return _auc(wins, pairs, sum(good.size + bad.size for good, bad in groups), left_out, seed)
 
 
 def auc_pooled(scores: Sequence[Any], passed: Sequence[Any], tasks: Sequence[Any], seed: int = 0) -> Auc:
     """The AUC of all pairs, of one task or of two; otherwise as `auc_within`."""
-    return _auc(*_by_task(scores, passed, tasks), seed)
+    groups, left_out = _by_task(scores, passed, tasks)
+    good, bad = (np.array([group[i].size for group in groups], int) for i in (0, 1))
+    owner, every = np.repeat(np.arange(len(groups)), good), np.concatenate([g for g, _ in groups] or [[]])
+    columns = [np.bincount(owner, _wins(every, failing), len(groups)) for _, failing in groups]
+    wins = np.array(columns, float).reshape(len(groups), len(groups)).T
+    return _auc(wins, np.outer(good, bad), int(good.sum() + bad.sum()), left_out, seed)
 
 # %% ../../nbs/analysis/48b_validity.ipynb #cell-05
 def _numbers(values: Sequence[Any]) -> np.ndarray:
@@ -61,22 +67,24 @@ def _numbers(values: Sequence[Any]) -> np.ndarray:
 
 def _by_task(
     scores: Sequence[Any], passed: Sequence[Any], tasks: Sequence[Any]
-) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Wins and pairs, a row a task of the passing and a column a task of the failing one; how many generations; left out."""
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
+    """The scores of the passing and of the failing generations of each task, sorted; how many were left out."""
     if not len(scores) == len(passed) == len(tasks):
         found = f"have {len(scores)}, {len(passed)} and {len(tasks)} values"
         raise InputError("scores, passed, tasks", found, "one of each a generation")
     score, verdict = _numbers(scores), _numbers(passed)
     kept = ~(np.isnan(score) | np.isnan(verdict))
     score, good = score[kept], verdict[kept] > 0
-    names, task = np.unique(np.array([str(t) for t in tasks])[kept], return_inverse=True)
-    wins = np.zeros((names.size, names.size))
-    for column in range(names.size):
-        failing = np.sort(score[(task == column) & ~good])
-        below, upto = (np.searchsorted(failing, score[good], side) for side in ("left", "right"))
-        wins[:, column] = np.bincount(task[good], (below + upto) / 2, names.size)
-    counts = [np.bincount(task[group], minlength=names.size) for group in (good, ~good)]
-    return wins, np.outer(*counts), int(kept.sum()), int((~kept).sum())
+    task = np.unique(np.array([str(t) for t in tasks])[kept], return_inverse=True)[1]
+    order = np.lexsort((score, task))
+    parts = np.split(order, np.cumsum(np.bincount(task))[:-1]) if order.size else []
+    return [(score[part[good[part]]], score[part[~good[part]]]) for part in parts], int((~kept).sum())
+
+
+def _wins(passing: np.ndarray, failing: np.ndarray) -> np.ndarray:
+    """How many of the failing scores, sorted, each passing one beats; a tie is a half."""
+    below, upto = (np.searchsorted(failing, passing, side) for side in ("left", "right"))
+    return (below + upto) / 2
 
 # %% ../../nbs/analysis/48b_validity.ipynb #cell-07
 def _auc(wins: np.ndarray, pairs: np.ndarray, generations: int, left_out: int, seed: int) -> Auc:

@@ -14,7 +14,7 @@ from .validity import CLOSE, Auc, Band, Evidence, Gap, trusted_from
 
 # %% ../../nbs/analysis/48c_worth.ipynb #cell-04
 # Home Assistant: allenporter/home-assistant-datasets, tests that are run. Chat2Workflow: zjunlp/Chat2Workflow, its open half,
-# checks of form and a language model's judgement. `measure(...).rounded()` of each; tests/test_validity.py measures them again.
+# checks without a run, the last by a language model. `measure(...).rounded()` of each; tests/test_validity.py measures them again.
 EVIDENCE: tuple[Evidence, ...] = (
     Evidence(
         "Home Assistant", "outline", models=32, tasks=4,
