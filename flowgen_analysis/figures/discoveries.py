@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ..analysis.clusters import Cluster
+from ..analysis.compare import LEVEL
 from ..analysis.discover import Discovery
 from ..analysis.statistics import Mean
-from .differences import LEVEL, sample_button, slice_button
+from .differences import sample_button, slice_button
 from flowgen_analysis.figures.style import (
     describe,
     escape,
