@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from markdown_it import MarkdownIt
 from shared import ROOT
+from shell import flowgen
 
 from flowgen_analysis import Workbench
 from flowgen_analysis.flows.dataset import load_samples, save_samples
@@ -304,10 +305,6 @@ def test_findings_are_remade_and_say_what_changed(tmp_path):
     project.run_path("d", "n").write_text(text)
     left = dict(Workbench.open(tmp_path, "d").report_content().left_out)
     assert left["Finding: Loops"] == "models: m has no run"
-
-
-def flowgen(*arguments):
-    return subprocess.run([f"{sys.prefix}/bin/flowgen", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_a_bad_finding_ends_in_one_line(project, tmp_path):
