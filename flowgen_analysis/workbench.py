@@ -29,18 +29,17 @@ from .figures.tables import subset_html
 from .flows.dataset import Run
 from .flows.files import InputError
 from .flows.model import Sample
-from .generation.models.tokens import run_prompt_table
 from .model_runs import cell_line, generate, stale_runs
 from .project import Project
 from .reports.build import build
 from .reports.content import Content
 from .reports.findings import Findings, finding
-from .reports.material import Material, Scored
 from .reports.remade import figures
 from .reports.write import check_form, write_report
 from .scoring.loss import Losses, explain_runs, explained
 from .scoring.repair import Repairs, repair_runs
 from .scoring.scores import Scores, score_runs
+from .study import Study
 from .widgets.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import overview
@@ -79,7 +78,7 @@ class Workbench:
         self.runs: list[Run] = self.project.runs(self.dataset, self.samples)
         self.registry: Registry = self.project.registry()
         self.matrix: FeatureMatrix = self.project.matrix(self.dataset, self.samples)
-        for name in ("scores", "notes", "losses", "repairs"):
+        for name in ("scores", "notes", "losses", "repairs", "study"):
             self.__dict__.pop(name, None)
         for renew in self._renewals.values():
             renew()
@@ -88,6 +87,12 @@ class Workbench:
     def scores(self) -> Scores:
         """FlowSim and checks of every generation."""
         return score_runs(self.samples, self.runs)
+
+    @cached_property
+    def study(self) -> Study:
+        """The dataset and all that is computed from it."""
+        known = (self.dataset, self.samples, self.runs, self.registry, self.matrix, self.project)
+        return Study(*known, scores=self.scores)
 
     @cached_property
     def notes(self) -> dict[str, str]:
@@ -217,18 +222,9 @@ class Workbench:
         """What a report says, as data. Options as in `reports.build.build`: title, date, baseline, samples. Raises `InputError`."""
         return build(self.material(), **options)
 
-    def material(self, beside: bool = True) -> Material:
-        """What reports and findings are made from. beside: with TEST and OOD beside each other where both have runs."""
-        others = [n for n in self.project.datasets() if beside and {n.lower(), self.dataset.lower()} == {"test", "ood"}]
-        prompts = {run.model: _prompts(run) for run in self.runs}
-        return Material(
-            self.project, self.dataset, self.samples, self.runs, self.registry, self.matrix, self.scores, self.__dict__.get("losses"),
-            [self._scored(name) for name in others if self.project.run_paths(name)], prompts,
-        )  # fmt: skip
-
-    def _scored(self, dataset: str) -> Scored:
-        samples = self.project.samples(dataset)
-        return Scored(dataset, samples, score_runs(samples, self.project.runs(dataset, samples)))
+    def material(self) -> Study:
+        """What reports and findings are made from."""
+        return self.study
 
     @property
     def findings(self) -> Findings:
@@ -238,9 +234,7 @@ class Workbench:
     def keep(self, kind: str | Mapping[str, Any], title: str = "", note: str = "", **fields) -> str:
         """Keep a finding for the report, with its figures of today: a kind (`reports.findings.KIND`), or a widget's state. note:
         Markdown. fields: slice, metric, models, sample, cause. One line that says where. Raises `InputError`."""
-        kept = figures(
-            self.material(beside=False), finding(kind, title, note, **fields), datetime.date.today().isoformat()
-        )
+        kept = figures(self.material(), finding(kind, title, note, **fields), datetime.date.today().isoformat())
         return f"kept in {self.findings.add(kept).relative_to(self.project.root)}"
 
     def __repr__(self) -> str:
@@ -250,11 +244,3 @@ class Workbench:
 
 def _of(model: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("model") == model) if model else frame
-
-# %% ../nbs/90_workbench.ipynb #cell-05
-def _prompts(run: Run) -> pl.DataFrame:
-    """The tokens of a run's prompts; nothing where its calls are not recorded as this library records them."""
-    try:
-        return run_prompt_table(run.generations)
-    except (AttributeError, KeyError, TypeError):
-        return pl.DataFrame()
