@@ -134,9 +134,14 @@ class Study:
         return {run.model: made_of(run) for run in self.runs}
 
     @cached_property
+    def stale(self) -> dict[str, str]:
+        """Why each run that is out of date is so, by model; nothing for samples from outside a project."""
+        return {} if self.project is None else stale_runs(self.project, self.dataset, self.samples, self.runs)
+
+    @cached_property
     def notes(self) -> dict[str, str]:
         """What is to be said of a model beside its scores: that its run is stale, what it lacks, what it is (`baseline: …`)."""
-        stale = {} if self.project is None else stale_runs(self.project, self.dataset, self.samples, self.runs)
+        stale = self.stale
         lacking = {h.model: f"nothing for {counted(h.missing, 'sample')}" for h in self.headlines if h.missing}
         told = {
             run.model: (stale.get(run.model) and f"stale: {stale[run.model]}", lacking.get(run.model), self.made[run.model].get("note"))

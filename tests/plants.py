@@ -607,9 +607,9 @@ def table_of(
     cases: Iterable[Case], lacking: Callable, tied: Callable[[Explanation], bool], called: dict[str, str] | None = None,
 ) -> dict[str, Row]:  # fmt: skip
     """How each planted kind is named. called: what a kind is called, where it is not by its name."""
-    called, wrong = called or {}, []
+    called, _wrong = called or {}, []
     planted, named, false, ties, singles, whole = (Counter() for _ in range(6))
-    for n, case in enumerate(cases):
+    for _n, case in enumerate(cases):
         found = explain(case.expected, case.generated, lacking=lacking)
         result = naming(case, found, called)
         planted.update(p.kind for p in case.plants)
@@ -630,7 +630,7 @@ def table_of(
             ties[k] / planted[k],
             singles[k],
             whole[k] / max(singles[k], 1),
-        )  # fmt: skip
+        )
         for k in PLANTS
     }
 

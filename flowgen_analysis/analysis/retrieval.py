@@ -111,15 +111,20 @@ class Removable(NamedTuple):
     paired: Paired
 
 
-def removable_loss(real: np.ndarray, perfect: np.ndarray) -> Removable:
-    """The share of the loss of `real` scores (0..1, a sample each, nan for none) that is gone with `perfect` suggestions."""
+def removable_loss(real: np.ndarray, perfect: np.ndarray, clusters: np.ndarray | None = None) -> Removable:
+    """The share of the loss of `real` scores (0..1, a sample each, nan for none) that is gone with `perfect` suggestions.
+
+    clusters: an integer a sample; each cluster is then one draw.
+    """
     kept = ~(np.isnan(real) | np.isnan(perfect))
     loss, gain = 1 - real[kept], (perfect - real)[kept]
-    n, found = loss.size, paired(perfect, real)
+    n, found = loss.size, paired(perfect, real, None if clusters is None else [str(c) for c in clusters])
     if n == 0 or loss.sum() <= 0:
         return Removable(n, None, None, None, found)
     share = float(gain.sum() / loss.sum())
-    if n < 2:
+    codes = np.arange(n) if clusters is None else np.unique(clusters[kept], return_inverse=True)[1]
+    off = np.bincount(codes, gain - share * loss)
+    if off.size < 2:
         return Removable(n, share, None, None, found)
-    half = t_critical(n - 1) * float((gain - share * loss).std(ddof=1)) / math.sqrt(n) / float(loss.mean())
+    half = t_critical(off.size - 1) * math.sqrt(off.size / (off.size - 1) * float((off**2).sum())) / float(loss.sum())
     return Removable(n, share, share - half, share + half, found)

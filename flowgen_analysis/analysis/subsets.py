@@ -9,6 +9,7 @@ __all__ = ['SubsetRow', 'SubsetTable', 'slice_row', 'subset_table', 'subset_tabl
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from .index import SliceIndex
@@ -18,17 +19,14 @@ from ..features.registry import Registry, Subset
 
 # %% ../../nbs/analysis/43_subsets.ipynb #cell-04
 class SubsetRow(NamedTuple):
-    """A feature, or the union of a subset's features: how many samples have it, and each model's mean over them."""
+    """A feature, or the union of a subset's features: how many samples have it, and each model's mean over them. same: whether
+    all models have scores on the very same of them, so that the means may be ranked."""
 
     name: str
     title: str
     n: int
     means: dict[str, Mean]
-
-    def ranked(self) -> list[str]:
-        """Models with a mean, best first; equal means in the order of their names."""
-        scored = [(m, mean.mean) for m, mean in self.means.items() if mean.mean is not None]
-        return [m for m, _ in sorted(scored, key=lambda pair: (-pair[1], pair[0]))]
+    same: bool = True
 
 
 class SubsetTable(NamedTuple):
@@ -68,7 +66,9 @@ def _plain(row: SubsetRow) -> dict[str, dict]:
 def slice_row(index: SliceIndex, slice: Slice | str, name: str, title: str = "") -> SubsetRow:
     """Size of a slice and each model's mean over it, as a row of a table."""
     inside = index.membership(slice).inside
-    return SubsetRow(name, title or name, int(inside.sum()), {m.model: m.mean for m in index.means(inside)})
+    known = ~np.isnan(index.scores[inside])
+    same = bool((known.all(axis=1) == known.any(axis=1)).all())
+    return SubsetRow(name, title or name, int(inside.sum()), {m.model: m.mean for m in index.means(inside)}, same)
 
 
 def subset_table(index: SliceIndex, subset: Subset, registry: Registry) -> SubsetTable:

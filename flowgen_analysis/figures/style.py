@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'GREY', 'model_colours', 'percent', 'signed', 'interval', 'span', 'p_value', 'p_words', 'words', 'counted',
-           'few', 'describe', 'Html', 'escape', 'escape_title', 'stylesheet', 'page']
+           'ranks', 'few', 'describe', 'Html', 'escape', 'escape_title', 'stylesheet', 'page']
 
 # %% ../../nbs/figures/60_style.ipynb #cell-02
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
 
@@ -81,6 +81,14 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 # %% ../../nbs/figures/60_style.ipynb #cell-17
+def ranks(means: Mapping[str, Mean], same: bool = True) -> dict[str, int]:
+    """The rank of each model that has a mean, 0 for the best; models whose means read the same share one. same: whether the
+    means are over the same samples; else nothing is ranked."""
+    shown = {m: percent(mean.mean) for m, mean in means.items() if mean.mean is not None}
+    order = sorted(set(shown.values()), key=float, reverse=True)
+    return {m: order.index(text) for m, text in shown.items()} if same and len(shown) > 1 else {}
+
+# %% ../../nbs/figures/60_style.ipynb #cell-20
 def few(mean: Mean) -> str:
     """Why a mean is drawn hollow and grey; empty where it rests on enough samples."""
     if mean.n >= SMALL:
@@ -97,7 +105,7 @@ def describe(mean: Mean, what: str = "mean") -> str:
     parts = [f"{what} {percent(mean.mean)}", shown, f"n {mean.n}", narrow, few(mean)]
     return ", ".join(p for p in parts if p)
 
-# %% ../../nbs/figures/60_style.ipynb #cell-21
+# %% ../../nbs/figures/60_style.ipynb #cell-24
 class Html(str):
     """HTML that a notebook shows as it is. What was data in it has been escaped."""
 

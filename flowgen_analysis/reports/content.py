@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['NONE', 'Cell', 'text', 'count', 'score', 'points', 'chance', 'amount', 'number', 'interval', 'Table', 'Dot', 'Chart',
-           'dot', 'Section', 'ToRead', 'Content', 'marked']
+           'dot', 'Section', 'ToRead', 'Content']
 
 # %% ../../nbs/reports/81_content.ipynb #cell-02
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..analysis.statistics import SMALL, Mean
@@ -50,8 +50,12 @@ def count(value: int | None) -> Cell:
     return Cell("count", value)
 
 
-def score(mean: Mean, mark: str = "") -> Cell:
-    """A mean score or share (0..1) with its interval and n."""
+_MARKS = ("best", "second")
+
+
+def score(mean: Mean, rank: int | None = None) -> Cell:
+    """A mean score or share (0..1) with its interval and n; rank 0 is marked as the best, rank 1 as the second."""
+    mark = "" if rank is None or rank >= len(_MARKS) else _MARKS[rank]
     return Cell("score", mean.mean, mean.low, mean.high, mean.n, mark, optimistic=mean.optimistic)
 
 
@@ -204,11 +208,3 @@ class Content(NamedTuple):
     def section(self, name: str) -> Section | None:
         """The section of that name, None where it was left out."""
         return next((s for s in self.every_section() if s.name == name), None)
-
-
-def marked(means: Sequence[Mean]) -> list[str]:
-    """`best` and `second` for each mean by the figures that are shown; nothing where there are not two."""
-    shown = [None if m.mean is None else round(1000 * m.mean) for m in means]
-    order = sorted({s for s in shown if s is not None}, reverse=True)
-    ranks = dict(zip(order, ("best", "second"), strict=False)) if len(order) > 1 else {}
-    return ["" if s is None else ranks.get(s, "") for s in shown]

@@ -7,17 +7,20 @@ __all__ = ['slices', 'causes', 'behind', 'to_read']
 
 # %% ../../nbs/reports/82c_evidence.ipynb #cell-02
 import math
+from typing import Any
 
 import polars as pl
 
-from ..analysis.compare import benjamini_hochberg, compare, regressions
+from ..analysis.compare import LEVEL, benjamini_hochberg, verdict
 from ..analysis.discover import discover, halves, held_out
-from ..analysis.review import review_queue
-from ..analysis.statistics import Mean, mean_from_sums
-from ..figures.style import percent, words
+from ..analysis.standing import turned
+from ..analysis.statistics import Mean
+from ..figures.sentences import loses_by
+from ..figures.style import counted, words
 from flowgen_analysis.reports.content import (
     Cell,
     Chart,
+    Dot,
     Section,
     Table,
     ToRead,
@@ -28,26 +31,27 @@ from flowgen_analysis.reports.content import (
     score,
     text,
 )
-from .material import Material
+from .pairs import by_units, joined, pair_table
 from .results import LEFT_OUT
 from ..scoring.grouping import group_sums
 from ..scoring.kinds import KINDS
 from ..scoring.repair import PERFECT
+from ..study import Study
 
 # %% ../../nbs/reports/82c_evidence.ipynb #cell-04
 _TOP = 4
 _MODELS = 4  # searched at most, the best ones
 
 
-def slices(m: Material) -> Section | LEFT_OUT:
+def slices(study: Study) -> Section | LEFT_OUT:
     """Slices in which each model loses most: found on all samples, and found on one half and checked on the other."""
-    index = m.index()
-    if not index.names or len(m.samples) < 20:
-        return f"{len(m.samples)} samples are too few to search" if index.names else "the matrix has no feature"
+    index = study.index()
+    if not index.names or len(study.samples) < 20:
+        return f"{len(study.samples)} samples are too few to search" if index.names else "the matrix has no feature"
     found, checked, tried = [], [], 0
     one, other = halves(index)
-    for model in m.models[:_MODELS]:
-        on_all = discover(index, model, top=_TOP, permutations=_permutations(len(index.samples)))
+    for model in study.models[:_MODELS]:
+        on_all = study.discover(model, top=_TOP, permutations=_permutations(len(index.samples)))
         tried = max(tried, on_all.tried)
         ends = held_out(on_all, index, model).select("low", "high").to_dicts()
         found += [(model, {**r, **e}) for r, e in zip(on_all.frame.to_dicts(), ends, strict=True)]
@@ -80,11 +84,11 @@ def slices(m: Material) -> Section | LEFT_OUT:
         tables.append(
             Table("slices_held_out", "Slices found on one half of the samples, checked on the other", headers, rows)
         )
-    sure = [f"{r['slice']} ({model})" for model, r in found if r["p"] < 0.05]
-    held = [f"{r['slice']} ({model})" for (model, r), one in zip(checked, q, strict=True) if one < 0.05]
+    sure = [f"{r['slice']} ({model})" for model, r in found if r["p"] < LEVEL]
+    held = [f"{r['slice']} ({model})" for (model, r), one in zip(checked, q, strict=True) if one < LEVEL]
     said = [
         f"{tried:,} slices of up to three features were tried for each model. {_that_hold(sure)} told from chance by a permutation test over all of them.",
-        f"{_that_hold(held)} found on one half of the samples and confirmed on the other (q < 0.05).",
+        f"{_that_hold(held)} found on one half of the samples and confirmed on the other (q < {LEVEL}).",
     ]
     return Section("slices", "Slices that matter", tuple(said), tuple(tables), exploratory=True)
 
@@ -112,142 +116,145 @@ def _against(effect: float | None, row: dict) -> Cell:
 _CAUSES = 8
 
 
-def causes(m: Material) -> Section | LEFT_OUT:
+def causes(study: Study) -> Section | LEFT_OUT:
     """What each model loses by each cause, and the points that undoing it is worth."""
-    frame = m.losses.by_kind()
+    frame = study.causes()
     if frame.is_empty() or not frame["loss"].sum():
-        return "no generation loses anything" if len(m.losses.generations) else "no sample has an expected flow"
-    repaired = {(r["model"], r["repair"]): r for r in m.repairs.by_repair().to_dicts()}
-    kinds = group_sums(frame, ["kind"], "loss").sort("loss", "kind", descending=[True, False])["kind"].to_list()
-    rows, dots, rest = [], [], kinds[_CAUSES:]
-    for model in m.models:
-        own = {r["kind"]: r for r in frame.filter(pl.col("model") == model).to_dicts()}
-        for kind in kinds[:_CAUSES]:
-            r = own.get(kind)
-            lost = mean_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) if r else Mean(0, None)
-            share = _share(r["share"] if r else None)
-            rows.append(
-                (
-                    text(model),
-                    text(KINDS[kind]),
-                    count(r["met"] if r else 0),
-                    score(lost),
-                    share,
-                    _worth(repaired.get((model, kind))),
-                )
-            )
-            dots += dot(KINDS[kind], "Points lost", model, lost)
-    note = f"Left out here, and smaller: {words(KINDS[k].lower() for k in rest)}." if rest else ""
-    tried = m.repairs.frame["sample_id"].n_unique()
-    if tried < m.losses.generations["sample_id"].n_unique():
-        note = f"Undoing was tried on {tried:,} samples. {note}".strip()
+        return "no generation loses anything" if len(study.losses().generations) else "no sample has an expected flow"
+    total = group_sums(frame, ["kind"], "loss").sort("loss", "kind", descending=[True, False])
+    kinds, rest = total["kind"].to_list()[:_CAUSES], total["kind"].to_list()[_CAUSES:]
+    left = f"Left out here, and smaller: {words(KINDS[k].lower() for k in rest)}." if rest else ""
+    table = _cause_rows(study, frame, kinds, joined(study.tried(), left, by_units(study)))
+    dots = tuple(_cause_dots(frame, kinds))
+    shown, models = tuple(KINDS[k] for k in kinds), tuple(sorted(study.models))
+    chart = Chart("causes", "Points of FlowSim lost by cause", shown, ("Points lost",), models, dots, "points")
+    said = tuple(sentence for m in study.models[:_MODELS] for sentence in loses_by(study.top_causes(m)))
+    return Section("causes", "Causes of loss", said, (table, _perfect(study)), (chart,))
+
+
+def _cause_rows(study: Study, frame: pl.DataFrame, kinds: list[str], note: str) -> Table:
+    found = {(r["model"], r["kind"]): r for r in frame.to_dicts()}
+    worth = {(r["model"], r["repair"]): r for r in study.worth().to_dicts()}
+    rows = tuple(
+        (text(m), text(KINDS[k]), *_lost(found.get((m, k))), _won(worth.get((m, k))))
+        for m in study.models
+        for k in kinds
+    )
     headers = ("Model", "Cause", "Samples met", "Points lost", "Share of its loss, %", "Points won by undoing it")
-    table = Table(
-        "causes", "Loss by cause, and what undoing each is worth", headers, tuple(rows), note=note, grouped=True
-    )
-    perfect = Table(
-        "perfect", "What perfection in one thing would be worth", ("Model", *(f"{name.capitalize()}, points" for name in PERFECT)),
-        tuple((text(model), *(_worth(repaired.get((model, name))) for name in PERFECT)) for model in m.models),
-    )  # fmt: skip
-    shown = tuple(KINDS[k] for k in kinds[:_CAUSES])
-    chart = Chart(
-        "causes",
-        "Points of FlowSim lost by cause",
-        shown,
-        ("Points lost",),
-        tuple(sorted(m.models)),
-        tuple(dots),
-        "points",
-    )
-    return Section("causes", "Causes of loss", tuple(_where(m, frame)), (table, perfect), (chart,))
+    return Table("causes", "Loss by cause, and what undoing each is worth", headers, rows, note=note, grouped=True)
 
 
-def _worth(row: dict | None) -> Cell:
+def _lost(row: dict | None) -> tuple[Cell, Cell, Cell]:
+    """On how many samples a cause was met, the points lost by it, and its share of the loss."""
+    if row is None:
+        return count(0), score(Mean(0, None)), _share(None)
+    share = Cell("score", row["share"], row["share_low"], row["share_high"], row["n"])
+    return count(row["met"]), score(_loss(row)), share
+
+
+def _loss(row: dict) -> Mean:
+    return Mean(row["n"], row["loss"], row["low"], row["high"])
+
+
+def _cause_dots(frame: pl.DataFrame, kinds: list[str]) -> list[Dot]:
+    rows = frame.filter(pl.col("kind").is_in(kinds)).to_dicts()
+    return [d for r in rows for d in dot(KINDS[r["kind"]], "Points lost", r["model"], _loss(r))]
+
+
+def _perfect(study: Study) -> Table:
+    """What perfection in one thing would be worth."""
+    worth = {(r["model"], r["repair"]): r for r in study.worth().to_dicts()}
+    rows = tuple((text(m), *(_won(worth.get((m, name))) for name in PERFECT)) for m in study.models)
+    headers = ("Model", *(f"{name.capitalize()}, points" for name in PERFECT))
+    note = joined(study.tried(), by_units(study))
+    return Table("perfect", "What perfection in one thing would be worth", headers, rows, note=note)
+
+
+def _won(row: dict | None) -> Cell:
     """The points that a repair is worth, a mean over the samples."""
-    worth = mean_from_sums(row["n"], row["n"] * row["points"], row["squares"], (-1, 1)) if row else Mean(0, None)
-    return points(worth.mean, worth.low, worth.high, worth.n)
-
-
-def _where(m: Material, frame: pl.DataFrame):
-    for model in m.models[:_MODELS]:
-        top = frame.filter(pl.col("model") == model).head(3).to_dicts()
-        if top and top[0]["share"]:
-            parts = words(f"{KINDS[r['kind']].lower()} ({percent(r['share'])}%)" for r in top)
-            yield f"{model} loses most by {parts}."
+    return points(None) if row is None else points(row["points"], row["low"], row["high"], row["n"])
 
 # %% ../../nbs/reports/82c_evidence.ipynb #cell-08
 _WORST = 8
+_WORSE = 6  # named in a sentence
 
 
-def behind(m: Material, baseline: str = "") -> Section | LEFT_OUT:
+def behind(study: Study, baseline: str = "") -> Section | LEFT_OUT:
     """Where the best model falls behind the one it is held against: subsets, features and samples. Raises `InputError`."""
-    pair = m.baseline(baseline)
+    pair = study.baseline(baseline)
     if pair is None:
         return "there is one model: nothing to fall behind"
     best, other = pair
-    names = [s.name for s in m.registry.subsets if any(f in m.matrix.names for f in s.features)]
-    unions = {
-        s.name: " | ".join(f for f in s.features if f in m.matrix.names) for s in m.registry.subsets if s.name in names
-    }
-    asked = {
-        "all samples": "",
-        **unions,
-        **{m.registry.feature(f).title: f for f in m.matrix.names if f in m.registry.names},
-    }
-    frame = compare(m.index(), (best,), other, list(asked.values()), m.scored.clusters)
-    named = frame.with_columns(pl.Series("title", list(asked))).filter(pl.col("n") > 1)
-    worse = named.filter((pl.col("q") < 0.05) & (pl.col("difference") < 0))
-    shown = named.sort("difference", maintain_order=True)
-    lost = regressions(m.index(), best, other)
-    said = [
-        f"{best} against {other}: worse on {words(worse['title'], most=6)} (q < 0.05)." if len(worse) else
-        f"On no feature or subset is {best} worse than {other} beyond chance (q < 0.05).",
-        f"It scores lower on {len(lost)} of {len(m.samples)} samples.",
-    ]  # fmt: skip
-    rows = tuple(
-        (
-            text(r["title"]),
-            count(r["n"]),
-            points(r["difference"], r["low"], r["high"], r["n"]),
-            chance(r["p"]),
-            chance(r["q"]),
-            chance(r["smallest_p"]),
-            text(f"{r['wins']} / {r['ties']} / {r['losses']}"),
-        )
-        for r in shown.to_dicts()
+    rows, lost = _rows_against(study, best, other), study.regressions(best, other)
+    caption = f"{best} against {other}, paired on the samples, the worst first"
+    note = joined(
+        "q is over the slices; all samples are a question of their own, with the q of the table of models.",
+        by_units(study),
     )
-    headers = ("Slice", "n", f"{best} − {other}", "p", "q", "Smallest p at this n", "Wins / ties / losses")
-    tables = [Table("behind", f"{best} against {other}, paired on the samples, the worst first", headers, rows)]
-    if len(lost):
-        worst = tuple(
-            (text(r["sample_id"]), Cell("score", r["new"]), Cell("score", r["old"]), points(r["difference"]))
-            for r in lost.head(_WORST).to_dicts()
-        )
-        tables.append(
-            Table(
-                "regressed",
-                "The samples that fell most",
-                ("Sample", best, other, "Difference"),
-                worst,
-                left_out=len(lost) - len(worst),
-            )
-        )
-    return Section("behind", f"Against {other}", tuple(said), tuple(tables))
+    table = pair_table("behind", caption, "Slice", [r["title"] for r in rows], rows, f"{best} − {other}", note)
+    over = counted(study.mean(best).n, "sample")
+    said = (*_worse(rows, best, other), f"It scores lower on {len(lost):,} of {over}.")
+    return Section("behind", f"Against {other}", said, (table, *_fallen(lost, best, other)))
+
+
+def _rows_against(study: Study, best: str, other: str) -> list[dict]:
+    """Rows of `compare` on the slices, and on all samples as the first page has it; each with its `title`, the worst first."""
+    stand, asked = study.standing(), _asked(study)
+    whole = [r if r["a"] == best else turned(r) for r in stand.rows if {r["a"], r["b"]} == {best, other}]
+    found: list[dict[str, Any]] = [r | {"title": "all samples"} for r in whole]
+    if asked:
+        frame = study.compare((best,), other, list(asked.values()))
+        found += frame.with_columns(pl.Series("title", list(asked))).to_dicts()
+    return sorted((r for r in found if r["n"] > 1), key=lambda r: r["difference"])
+
+
+def _asked(study: Study) -> dict[str, str]:
+    """The subsets and the features: the slice of each by its title."""
+    here = study.matrix.names
+    subsets = {s.name: " | ".join(f for f in s.features if f in here) for s in study.registry.subsets}
+    features = {study.registry.feature(f).title: f for f in here if f in study.registry.names}
+    return {**{name: text for name, text in subsets.items() if text}, **features}
+
+
+def _worse(rows: list[dict], best: str, other: str) -> list[str]:
+    """On what the best model is worse, and on what only as long as no further sample collapses."""
+    rows = sorted(rows, key=lambda r: r["slice"] != "")  # all samples come first
+    worse = words((r["title"] for r in rows if verdict(r) == "lower"), most=_WORSE)
+    said = f"{best} against {other}: worse on {worse} (q < {LEVEL})." if worse else (
+        f"On no feature or subset is {best} worse than {other} beyond chance (q < {LEVEL})."
+    )  # fmt: skip
+    fragile = words((r["title"] for r in rows if verdict(r) == "fragile" and r["difference"] < 0), most=_WORSE)
+    return [said, *([f"Worse too, but one more collapsed sample would undo that: {fragile}."] if fragile else [])]
+
+
+def _fallen(lost: pl.DataFrame, best: str, other: str) -> list[Table]:
+    """The samples that fell most."""
+    rows = tuple(
+        (text(r["sample_id"]), Cell("score", r["new"]), Cell("score", r["old"]), points(r["difference"]))
+        for r in lost.head(_WORST).to_dicts()
+    )
+    headers = ("Sample", best, other, "Difference")
+    return (
+        [Table("regressed", "The samples that fell most", headers, rows, left_out=len(lost) - len(rows))]
+        if rows
+        else []
+    )
 
 # %% ../../nbs/reports/82c_evidence.ipynb #cell-10
-def to_read(m: Material, n: int = 12) -> list[ToRead]:
+def to_read(study: Study, n: int = 12) -> list[ToRead]:
     """The `n` samples to open first, with what every model made of them and what it lost by it."""
-    queue = review_queue(m.index()).head(n).to_dicts()
+    queue = study.review().head(n).to_dicts()
     ids = [r["sample_id"] for r in queue]
-    frame = m.losses.frame.filter(pl.col("sample_id").is_in(ids)).sort("loss", descending=True, maintain_order=True)
+    frame = (
+        study.losses().frame.filter(pl.col("sample_id").is_in(ids)).sort("loss", descending=True, maintain_order=True)
+    )
     found = frame.rows_by_key("sample_id", named=True)
-    by_sample = {
-        (r["sample_id"], r["model"]): r["inputs"]
-        for r in m.scores.by_sample().filter(pl.col("sample_id").is_in(ids)).to_dicts()
-    }
+    rows = study.scores.by_sample().filter(pl.col("sample_id").is_in(ids)).to_dicts()
+    scores = {(r["sample_id"], r["model"]): r["inputs"] for r in rows}
     return [
         ToRead(
-            m.by_id[i], r["reasons"], tuple(m.generations(i)), tuple((model, by_sample.get((i, model))) for model in m.models),
+            study.by_id[i], r["reasons"], tuple(study.generations.of(i, study.models)),
+            tuple((model, scores.get((i, model))) for model in study.models),
             tuple((c["model"], c["message"], c["loss"]) for c in found.get(i, [])),
         )
         for i, r in zip(ids, queue, strict=True)

@@ -10,41 +10,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..analysis.index import join
 from ..analysis.statistics import Mean
-from ..analysis.subsets import SubsetRow, subset_tables
-from ..figures.style import words
+from ..analysis.subsets import SubsetRow
+from ..figures.style import ranks, words
 from ..flows.model import Generation
-from flowgen_analysis.reports.content import (
-    Cell,
-    Chart,
-    Section,
-    Table,
-    amount,
-    count,
-    dot,
-    marked,
-    score,
-    text,
-)
-from .material import Material
+from .content import Cell, Chart, Section, Table, amount, count, dot, score, text
+from .pairs import by_units, joined
 from .paper import the_paper
 from .results import LEFT_OUT
+from ..study import Study
 
 # %% ../../nbs/reports/82b_features.ipynb #cell-04
-def compared(m: Material) -> Section | LEFT_OUT:
-    """The models, what made their runs, and what each run holds."""
-    runs = tuple(
-        (
-            text(h.model),
-            count(h.generations),
-            count(_count(m, h.model, "repaired")),
-            count(_count(m, h.model, "unreadable")),
-            count(h.missing),
-            *_spent(m, h.model),
-        )
-        for h in m.headlines
-    )
+def compared(study: Study) -> Section | LEFT_OUT:
+    """The models, what is to be said of them, what made their runs, and what each run holds."""
     headers = (
         "Model",
         "Generations",
@@ -55,35 +33,25 @@ def compared(m: Material) -> Section | LEFT_OUT:
         "Reply tokens",
         "Cost",
     )
-    making = tuple((text(h.model), *map(text, made_by(m.made(h.model)))) for h in m.headlines)
-    tables = [
-        Table(
-            "runs",
-            "Runs",
-            headers,
-            runs,
-            note="Mended: read only after repair. A sample that is missing is in no mean.",
-        )
-    ]
-    return Section(
-        "compared",
-        "What was compared",
-        (),
-        (*tables, Table("making", "How the runs were made", ("Model", "Endpoint model", "Prompts", "Made by"), making)),
-    )
+    note = "Mended: read only after repair. A sample that is missing is in no mean."
+    runs = Table("runs", "Runs", (*headers, *(["Note"] if study.notes else [])), tuple(_runs(study)), note=note)
+    rows = tuple((text(m), *map(text, made_by(study.made.get(m, {})))) for m in study.models)
+    making = Table("making", "How the runs were made", ("Model", "Endpoint model", "Prompts", "Made by"), rows)
+    return Section("compared", "What was compared", (), (runs, making))
 
 
-def _of(m: Material, model: str) -> list[Generation]:
-    return next((r.generations for r in m.runs if r.model == model), [])
+def _runs(study: Study) -> Iterator[tuple[Cell, ...]]:
+    made = {run.model: run.generations for run in study.runs}
+    for h in study.headlines:
+        own = made.get(h.model, [])
+        read = (count(sum(g.read_as == kind for g in own)) for kind in ("repaired", "unreadable"))
+        note = [text(study.notes.get(h.model, ""))] if study.notes else []
+        yield text(h.model), count(h.generations), *read, count(h.missing), *_spent(own), *note
 
 
-def _count(m: Material, model: str, read_as: str) -> int:
-    return sum(g.read_as == read_as for g in _of(m, model))
-
-
-def _spent(m: Material, model: str) -> tuple[Cell, Cell, Cell]:
+def _spent(generations: list[Generation]) -> tuple[Cell, Cell, Cell]:
     """Prompt tokens, completion tokens and dollars of a run; nothing where it does not say."""
-    more = [g.model_extra or {} for g in _of(m, model)]
+    more = [g.model_extra or {} for g in generations]
     usage = [e["usage"] for e in more if isinstance(e.get("usage"), dict)]
     sums = [sum(_number(u.get(key)) for u in usage) for key in ("prompt_tokens", "completion_tokens")]
     costs = [_number(e["cost_usd"]) for e in more if e.get("cost_usd") is not None]
@@ -94,7 +62,7 @@ def _spent(m: Material, model: str) -> tuple[Cell, Cell, Cell]:
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
-
+# %% ../../nbs/reports/82b_features.ipynb #cell-05
 def made_by(made: dict[str, Any]) -> tuple[str, str, str]:
     """Endpoint model, prompts and everything else of a run's `made`, each as one line; a dash where it does not say."""
     known = {k: v for k, v in made.items() if v not in (None, "", {}, [])}
@@ -107,22 +75,22 @@ def made_by(made: dict[str, Any]) -> tuple[str, str, str]:
     rest = "; ".join(f"{k} {v if isinstance(v, str) else json.dumps(v, sort_keys=True)}" for k, v in known.items())
     return endpoint, said or "–", rest or "–"
 
-# %% ../../nbs/reports/82b_features.ipynb #cell-08
+# %% ../../nbs/reports/82b_features.ipynb #cell-09
 _SHOWN = 6
 
 
-def matrix_sample(m: Material) -> Section | LEFT_OUT:
+def matrix_sample(study: Study) -> Section | LEFT_OUT:
     """A few rows of the joined table: features and scores of a sample (Table 4)."""
-    if not m.matrix.names:
+    if not study.matrix.names:
         return "the matrix has no feature"
-    frame = join(m.matrix, m.scores)
+    frame = study.table()
     step = max(1, len(frame) // _SHOWN)
     shown = frame.gather_every(step).head(_SHOWN)
-    models = [c for c in m.models if c in frame.columns]
+    models = [c for c in study.models if c in frame.columns]
     rows = tuple(
         (
             text(r["sample_id"]),
-            text(", ".join(f for f in m.matrix.names if r[f]) or "none"),
+            text(", ".join(f for f in study.matrix.names if r[f]) or "none"),
             *(Cell("score", r[c]) for c in models),
         )
         for r in shown.to_dicts()
@@ -134,12 +102,12 @@ def matrix_sample(m: Material) -> Section | LEFT_OUT:
     )  # fmt: skip
     return Section("matrix", "A sample of the matrix", (), (table,))
 
-# %% ../../nbs/reports/82b_features.ipynb #cell-10
-def subsets(m: Material) -> Section | LEFT_OUT:
+# %% ../../nbs/reports/82b_features.ipynb #cell-11
+def subsets(study: Study) -> Section | LEFT_OUT:
     """Each subset's features and union, a mean a model (Table 5)."""
-    tables = [t for t in subset_tables(m.index(), m.registry) if t.union.n]
+    tables = [t for t in study.subset_tables() if t.union.n]
     if not tables:
-        return "no sample has a feature of a subset" if m.registry.subsets else "the registry names no subset"
+        return "no sample has a feature of a subset" if study.registry.subsets else "the registry names no subset"
     counts = the_paper().of("5", "n")
     papers = any(r.name in counts for t in tables for r in t.rows)
     rows = [
@@ -148,47 +116,48 @@ def subsets(m: Material) -> Section | LEFT_OUT:
             text(r.title),
             count(r.n),
             *([count(_whole(counts.get(r.name)))] if papers else []),
-            *_means(m, r),
+            *_means(study, r),
         )
         for t in tables
         for r in [*t.rows, t.union]
     ]
-    headers = ("Subset", "Feature", "n", *(["n, paper"] if papers else []), *m.models)
-    note = "Bold is the highest mean, underlined or in italics the second, whether or not they can be told apart."
-    table = Table("subsets", "Mean FlowSim by subset and feature", headers, tuple(rows), "Table 5", note, grouped=True)
-    dots = [
-        d
-        for t in tables
-        for model in m.models
-        for d in dot(t.name, "Outline and inputs", model, t.union.means.get(model, Mean(0, None)))
-    ]
-    chart = Chart(
-        "subsets",
-        "FlowSim by subset",
-        tuple(t.name for t in tables),
-        ("Outline and inputs",),
-        tuple(sorted(m.models)),
-        tuple(dots),
-    )
+    headers = ("Subset", "Feature", "n", *(["n, paper"] if papers else []), *study.models)
+    caption = "Mean FlowSim by subset and feature"
+    table = Table("subsets", caption, headers, tuple(rows), "Table 5", _marks_note(study), grouped=True)
+    panel, none = "Outline and inputs", Mean(0, None)
+    dots = [d for t in tables for m in study.models for d in dot(t.name, panel, m, t.union.means.get(m, none))]
+    names = tuple(t.name for t in tables)
+    chart = Chart("subsets", "FlowSim by subset", names, (panel,), tuple(sorted(study.models)), tuple(dots))
     return Section("subsets", "Subsets", (), (table,), (chart,))
 
 
-def _means(m: Material, row: SubsetRow) -> Iterator[Cell]:
-    means = [row.means.get(model, Mean(0, None)) for model in m.models]
-    return (score(mean, mark) for mean, mark in zip(means, marked(means), strict=True))
+def _marks_note(study: Study) -> str:
+    same = "Bold is the highest mean, underlined or in italics the second, whether or not they can be told apart."
+    marks = (
+        same
+        if study.standing().same_samples
+        else "Models have scores on different samples: none is marked as the best."
+    )
+    return joined(marks, by_units(study))
+
+
+def _means(study: Study, row: SubsetRow) -> Iterator[Cell]:
+    means = {model: row.means.get(model, Mean(0, None)) for model in study.models}
+    place = ranks(means, study.standing().same_samples)
+    return (score(mean, place.get(model)) for model, mean in means.items())
 
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
-# %% ../../nbs/reports/82b_features.ipynb #cell-12
-def features(m: Material) -> Section | LEFT_OUT:
+# %% ../../nbs/reports/82b_features.ipynb #cell-13
+def features(study: Study) -> Section | LEFT_OUT:
     """Every feature by theme: what it means, how many samples have it, who says so (Table 7)."""
-    counts = {r["feature"]: r for r in m.matrix.counts().to_dicts()}
+    counts = {r["feature"]: r for r in study.matrix.counts().to_dicts()}
     rows = []
-    for theme, entries in m.registry.themes().items():
+    for theme, entries in study.registry.themes().items():
         for f in entries:
-            found = counts.get(f.name, {"present": 0, "unknown": len(m.samples)})
+            found = counts.get(f.name, {"present": 0, "unknown": len(study.samples)})
             who = "detector" if f.detected else "people"
             rows.append(
                 (
@@ -213,18 +182,18 @@ def features(m: Material) -> Section | LEFT_OUT:
         (Table("features", "The features", headers, tuple(rows), "Table 7", note, grouped=True),),
     )
 
-# %% ../../nbs/reports/82b_features.ipynb #cell-14
-def papers_figures(m: Material) -> Section | LEFT_OUT:
+# %% ../../nbs/reports/82b_features.ipynb #cell-15
+def papers_figures(study: Study) -> Section | LEFT_OUT:
     """The paper's own figures, each with its place, and what is not available here."""
     paper = the_paper()
-    here = {s.name.upper(): len(s.samples) for s in [m.scored, *m.others]}
+    here = {s.dataset.upper(): len(s.samples) for s in [study, *study.others]}
     rows = [
         (
             text(f.place),
             text(f.row),
             text(f.column),
             amount(f.value),
-            count(here.get(f.row)) if f.column == "flows" else _ours(m, f.row, f.column),
+            count(here.get(f.row)) if f.column == "flows" else _ours(study, f.row, f.column),
             text(f.what),
         )
         for f in paper.figures
@@ -240,5 +209,5 @@ def papers_figures(m: Material) -> Section | LEFT_OUT:
     )
 
 
-def _ours(m: Material, row: str, column: str) -> Cell:
-    return count(len(m.matrix.samples(row)) if column == "n" and row in m.matrix.names else None)
+def _ours(study: Study, row: str, column: str) -> Cell:
+    return count(len(study.matrix.samples(row)) if column == "n" and row in study.matrix.names else None)

@@ -8,14 +8,14 @@ __all__ = ['Values', 'values', 'figures', 'Change', 'change', 'by_intervals', 'v
 # %% ../../nbs/reports/83b_remade.ipynb #cell-02
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from ..analysis.compare import benjamini_hochberg, paired
-from ..analysis.statistics import Mean, difference_interval, mean_interval
-from ..figures.style import words
+from ..analysis.statistics import Mean, mean_interval
+from ..figures.style import p_words, words
 from ..flows.files import InputError
 from flowgen_analysis.reports.content import (
     NONE,
@@ -31,118 +31,128 @@ from flowgen_analysis.reports.content import (
     text,
 )
 from .findings import PAIRED, Finding
-from .material import Material
+from .pairs import by_units, is_change
 from ..scoring.kinds import KINDS
+from ..study import Study
 
 # %% ../../nbs/reports/83b_remade.ipynb #cell-04
 class Values(NamedTuple):
-    """The samples a finding is about and, by model, a value for each (nan for none), with the bounds of the values."""
+    """The samples a finding is about and, by model, a value for each (nan for none) and their mean. signed: whether the values are
+    differences (-1..1), not 0..1. clusters: the deployment of each sample, where deployments are the draws."""
 
     samples: list[str]
     values: dict[str, np.ndarray]
-    bounds: tuple[float, float] = (0.0, 1.0)
-
-    def means(self) -> dict[str, Mean]:
-        """Mean, interval and n of each; of differences the interval that `paired` has."""
-        if self.bounds[0] < 0:
-            return {model: difference_interval(v) for model, v in self.values.items()}
-        return {model: mean_interval(v, self.bounds) for model, v in self.values.items()}
+    means: dict[str, Mean]
+    signed: bool = False
+    clusters: list[str] | None = None
 
 
-def values(m: Material, found: Finding) -> Values:
+def values(study: Study, found: Finding) -> Values:
     """What a finding says today. Raises `InputError` where it cannot be said any more."""
-    if found.dataset and found.dataset != m.dataset:
-        raise InputError("dataset", f"is {found.dataset!r}; this report is on {m.dataset!r}")
-    models = list(found.models) or m.models
-    gone = [model for model in models if model not in m.models]
-    if gone:
-        raise InputError("models", f"{words(gone)} {'has' if len(gone) == 1 else 'have'} no run")
-    index = m.index(found.metric)
-    if found.kind == "sample" and found.sample not in m.by_id:
-        raise InputError("sample", f"{found.sample} is no sample of {m.dataset}")
-    inside = (
-        np.array([i == found.sample for i in index.samples])
-        if found.kind == "sample"
-        else index.membership(found.slice).inside
-    )
+    models, index = _models(study, found), study.index(found.metric)
+    if found.kind == "sample" and found.sample not in study.by_id:
+        raise InputError("sample", f"{found.sample} is no sample of {study.dataset}")
+    one = np.array([i == found.sample for i in index.samples])
+    inside = one if found.kind == "sample" else index.membership(found.slice).inside
     ids = [i for i, held in zip(index.samples, inside, strict=True) if held]
     if not ids:
         raise InputError("slice", f"{found.slice or 'all samples'} holds no sample")
+    clusters = None if study.clusters is None else [study.clusters[i] for i in ids]
     if found.kind == "cause":
-        return Values(ids, {model: _lost(m, found.cause, model, ids) for model in models})
+        lost = {model: _lost(study, found, model, ids) for model in models}
+        return Values(ids, lost, {m: _mean(v, clusters) for m, v in lost.items()}, clusters=clusters)
     columns = {model: index.column(model)[inside] for model in models}
     if found.kind == "comparison":
         a, b = models
-        return Values(ids, {f"{a} − {b}": columns[a] - columns[b]}, (-1.0, 1.0))
-    return Values(ids, columns)
+        [row] = study.compare((a,), b, (found.slice,), found.metric).to_dicts()
+        mean, name = Mean(row["n"], row["difference"], row["low"], row["high"]), f"{a} − {b}"
+        return Values(ids, {name: columns[a] - columns[b]}, {name: mean}, True, clusters)
+    means = {m.model: m.mean for m in index.means(inside) if m.model in columns}
+    return Values(ids, columns, means, clusters=clusters)
 
 
-def _lost(m: Material, cause: str, model: str, ids: Sequence[str]) -> np.ndarray:
+def _models(study: Study, found: Finding) -> list[str]:
+    """The models a finding is about, all for none. Raises `InputError` for another dataset and for a model without a run."""
+    if found.dataset and found.dataset != study.dataset:
+        raise InputError("dataset", f"is {found.dataset!r}; this report is on {study.dataset!r}")
+    gone = [model for model in found.models if model not in study.models]
+    if gone:
+        raise InputError("models", f"{words(gone)} {'has' if len(gone) == 1 else 'have'} no run")
+    return list(found.models) or study.models
+
+
+def _mean(values: np.ndarray, clusters: list[str] | None) -> Mean:
+    return mean_interval(values, clusters=None if clusters is None else np.unique(clusters, return_inverse=True)[1])
+
+# %% ../../nbs/reports/83b_remade.ipynb #cell-06
+def _lost(study: Study, found: Finding, model: str, ids: Sequence[str]) -> np.ndarray:
     """The loss of a model by a cause on each sample: 0 where it was not met, nan where there is no generation."""
-    rows = m.losses.by_sample().filter((pl.col("model") == model) & (pl.col("kind") == cause))
+    losses = study.losses(found.metric)
+    rows = losses.by_sample().filter((pl.col("model") == model) & (pl.col("kind") == found.cause))
     lost = dict(rows.select("sample_id", "loss").iter_rows())
-    known = set(m.losses.generations.filter(pl.col("model") == model)["sample_id"])
+    known = set(losses.generations.filter(pl.col("model") == model)["sample_id"])
     return np.array([lost.get(i, 0.0) if i in known else math.nan for i in ids])
 
 
 _DIGITS = 6  # kept of a value; today's are cut alike, or the rest of a rounding would pass for a change
 
 
-def figures(m: Material, found: Finding, date: str = "") -> Finding:
+def figures(study: Study, found: Finding, date: str = "") -> Finding:
     """The finding with its figures of today, ready to be kept. Raises `InputError` where there are none."""
-    found = found._replace(dataset=found.dataset or m.dataset, kept=date)
+    found = found._replace(dataset=found.dataset or study.dataset, kept=date)
     if found.kind == "note":
         return found
-    now = values(m, found)
-    rows = {
-        model: (*(None if x is None else round(x, _DIGITS) for x in v[1:4]), v.n) for model, v in now.means().items()
-    }
-    small = len(now.samples) <= PAIRED
-    each = (
-        {
-            model: tuple(None if math.isnan(x) else round(float(x), _DIGITS) for x in v)
-            for model, v in now.values.items()
-        }
-        if small
-        else {}
-    )
-    return found._replace(figures=rows, samples=tuple(now.samples) if small else (), scores=each)
+    now = values(study, found)
+    rows = {model: (*map(_cut, mean[1:4]), mean.n) for model, mean in now.means.items()}
+    if len(now.samples) > PAIRED:
+        return found._replace(figures=rows, samples=(), scores={})
+    each = {model: tuple(_cut(float(x)) for x in v) for model, v in now.values.items()}
+    return found._replace(figures=rows, samples=tuple(now.samples), scores=each)
 
-# %% ../../nbs/reports/83b_remade.ipynb #cell-06
+
+def _cut(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, _DIGITS)
+
+# %% ../../nbs/reports/83b_remade.ipynb #cell-08
 class Change(NamedTuple):
-    """A model's mean when kept and now, their difference with its interval, its p, and how it was tested."""
+    """A model's mean when kept and now, their difference with its interval, its p (and that with one more collapsed sample), and
+    how it was tested."""
 
     title: str
     model: str
     then: Mean
     now: Mean
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    tested: str
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    tested: str = ""
+    p_collapse: float | None = None
 
 
 def change(found: Finding, model: str, now: Values) -> Change:
     """How a model's mean changed since a finding was kept."""
-    mean = now.means()[model]
-    kept = found.figures.get(model)
+    mean, kept = now.means[model], found.figures.get(model)
     then = Mean(int(kept[3] or 0), kept[0], kept[1], kept[2]) if kept else Mean(0, None)
-    blank = Change(found.title, model, then, mean, None, None, None, None, "")
+    blank = Change(found.title, model, then, mean)
     if then.mean is None or mean.mean is None:
         return blank._replace(tested="was not there" if then.mean is None else "no score now")
     before = dict(zip(found.samples, found.scores.get(model, ()), strict=False))
-    today = zip(now.samples, (round(float(v), _DIGITS) for v in now.values[model]), strict=True)
-    both = [(v, before[i]) for i, v in today if before.get(i) is not None and not math.isnan(v)]
+    own = now.clusters or now.samples
+    today = zip(now.samples, (round(float(v), _DIGITS) for v in now.values[model]), own, strict=True)
+    both = [(v, before[i], group) for i, v, group in today if before.get(i) is not None and not math.isnan(v)]
     if len(both) > 1:
-        a, b = (np.array(side, float) for side in zip(*both, strict=True))
-        d = paired(a, b)
-        return blank._replace(difference=d.difference, low=d.low, high=d.high, p=d.p, tested=f"paired on {d.n}")
+        a, b, groups = zip(*both, strict=True)
+        d: Any = paired(np.array(a, float), np.array(b, float), None if now.clusters is None else list(groups))
+        more = getattr(d, "p_collapse", None)
+        return blank._replace(
+            difference=d.difference, low=d.low, high=d.high, p=d.p, tested=f"paired on {d.n}", p_collapse=more
+        )
     difference, low, high, p = by_intervals(then, mean)
     tested = "one sample: no test" if p is None else "by intervals"
     return blank._replace(difference=difference, low=low, high=high, p=p, tested=tested)
 
-
+# %% ../../nbs/reports/83b_remade.ipynb #cell-09
 _NORMAL = 1.959964  # the two-sided 95% point
 
 
@@ -164,21 +174,28 @@ def _error(mean: Mean) -> float:
 
 def verdicts(changes: Sequence[Change]) -> list[tuple[str, float | None]]:
     """`higher`, `lower`, `within noise`, or why it cannot be told, and the q of each."""
-    q = benjamini_hochberg([math.nan if c.p is None else c.p for c in changes])
-    return [
-        (c.tested, None) if c.p is None or c.difference is None else
-        ("higher" if c.difference > 0 else "lower", float(value)) if value < 0.05 else ("within noise", float(value))
-        for c, value in zip(changes, q, strict=True)
-    ]  # fmt: skip
+    p = [math.nan if c.p is None else c.p for c in changes]
+    more = [one if c.p_collapse is None else c.p_collapse for c, one in zip(changes, p, strict=True)]
+    both = zip(changes, benjamini_hochberg(p).tolist(), benjamini_hochberg(more).tolist(), strict=True)
+    return [(c.tested, None) if c.p is None else (_verdict(c, q, with_more), q) for c, q, with_more in both]
 
-# %% ../../nbs/reports/83b_remade.ipynb #cell-08
-def kept_findings(m: Material, found: Iterable[Finding]) -> tuple[Section | None, list[tuple[str, str]]]:
+
+def _verdict(c: Change, q: float, q_collapse: float) -> str:
+    if c.difference is None or not is_change(q, q_collapse):
+        return "within noise"
+    return "higher" if c.difference > 0 else "lower"
+
+# %% ../../nbs/reports/83b_remade.ipynb #cell-11
+_CHANGED = ("higher", "lower")
+
+
+def kept_findings(study: Study, found: Iterable[Finding]) -> tuple[Section | None, list[tuple[str, str]]]:
     """What was kept, made again, and what cannot be made any more with the reason. No section where there is nothing."""
     made: list[tuple[Finding, Values | None]] = []
     gone: list[tuple[str, str]] = []
     for one in found:
         try:
-            made.append((one, None if one.kind == "note" else values(m, one)))
+            made.append((one, None if one.kind == "note" else values(study, one)))
         except InputError as e:
             gone.append((f"Finding: {one.title}", str(e)))
     if not made:
@@ -186,55 +203,47 @@ def kept_findings(m: Material, found: Iterable[Finding]) -> tuple[Section | None
     changes = {i: [change(one, model, now) for model in now.values] for i, (one, now) in enumerate(made) if now}
     told = iter(verdicts([c for of_one in changes.values() for c in of_one]))
     inside = [
-        _section(m, i, one, now, [(c, *next(told)) for c in changes.get(i, [])]) for i, (one, now) in enumerate(made)
+        _section(study, f"finding-{i + 1}", one, now, [(c, *next(told)) for c in changes.get(i, [])])
+        for i, (one, now) in enumerate(made)
     ]
     return Section("findings", "Findings", inside=tuple(inside)), gone
 
 
-def _section(
-    m: Material, i: int, one: Finding, now: Values | None, told: list[tuple[Change, str, float | None]]
-) -> Section:
-    name = f"finding-{i + 1}"
+_Told = list[tuple[Change, str, float | None]]
+
+
+def _section(study: Study, name: str, one: Finding, now: Values | None, told: _Told) -> Section:
     if now is None:
         return Section(name, one.title, note=one.note)
     about = one.sample or one.slice or "all samples"
     what = f"{KINDS[one.cause]}, points lost" if one.cause else f"FlowSim, {one.metric}"
+    said = [
+        f"{len(now.samples)} of {len(study.samples)} samples: {about}." + (f" Kept on {one.kept}." if one.kept else "")
+    ]
+    said += [
+        f"{c.model} is {verdict} than when it was kept ({c.tested}, {p_words('q', q)})."
+        for c, verdict, q in told
+        if verdict in _CHANGED
+    ]
+    table = _table(study, name, f"{what}, on {about}", one, now, told)
+    dots = tuple(d for c, *_ in told for d in dot(c.model, what, c.model, c.now))
+    drawn = bool(dots) and one.kind not in ("comparison", "sample") and not one.cause
+    rows, models = tuple(c.model for c, *_ in told), tuple(sorted(study.models))
+    chart = (Chart(name, table.caption, rows, (what,), models, dots),) if drawn else ()
+    return Section(name, one.title, tuple(said), (table,), chart, one.note)
+
+# %% ../../nbs/reports/83b_remade.ipynb #cell-12
+def _table(study: Study, name: str, caption: str, one: Finding, now: Values, told: _Told) -> Table:
     rows = tuple(
         (text(c.model), count(c.now.n), _cell(now, c.now), *_then(one, now, c), text(verdict), chance(q))
         for c, verdict, q in told
     )
     headers = ("Model", "n", "Now", "When kept", "n then", "Change", "Since then", "q")
-    table = Table(name.replace("-", "_"), f"{what}, on {about}", headers, rows)
-    said = [f"{len(now.samples)} of {len(m.samples)} samples: {about}." + (f" Kept on {one.kept}." if one.kept else "")]
-    said += [
-        f"{c.model} is {verdict} than when it was kept ({c.tested}, q {q:.4f})."
-        for c, verdict, q in told
-        if q is not None and q < 0.05
-    ]
-    dots = (
-        []
-        if one.kind in ("comparison", "sample") or one.cause
-        else [d for c, *_ in told for d in dot(c.model, what, c.model, c.now)]
-    )
-    chart = (
-        [
-            Chart(
-                name,
-                f"{what}, on {about}",
-                tuple(c.model for c, *_ in told),
-                (what,),
-                tuple(sorted(m.models)),
-                tuple(dots),
-            )
-        ]
-        if dots
-        else []
-    )
-    return Section(name, one.title, tuple(said), (table,), tuple(chart), one.note)
+    return Table(name.replace("-", "_"), caption, headers, rows, note=by_units(study))
 
 
 def _cell(now: Values, mean: Mean) -> Cell:
-    return points(mean.mean, mean.low, mean.high, mean.n) if now.bounds[0] < 0 else score(mean)
+    return points(mean.mean, mean.low, mean.high, mean.n) if now.signed else score(mean)
 
 
 def _then(one: Finding, now: Values, c: Change) -> tuple[Cell, Cell, Cell]:

@@ -11,196 +11,155 @@ from collections.abc import Iterator
 import polars as pl
 
 from ..analysis.agreement import rater_agreement, with_people
-from ..analysis.compare import compare
+from ..analysis.headline import Headline
 from ..analysis.retrieval import attribution, attribution_summary, removable_loss
+from ..analysis.statistics import Mean
+from ..analysis.worth import worth_sentence
+from ..figures.style import percent, ranks, words
 from flowgen_analysis.reports.content import (
     NONE,
     Cell,
     Chart,
+    Dot,
     Section,
     Table,
     amount,
     chance,
     count,
     dot,
-    interval,
-    marked,
-    number,
     points,
     score,
     text,
 )
-from .material import Material, Scored
+from .pairs import P_NOTE, by_units, joined, lacks, pair_table, stale, told
+from ..study import Study
 
 # %% ../../nbs/reports/82_results.ipynb #cell-04
 LEFT_OUT = str  # the reason why there is no section
 
 # %% ../../nbs/reports/82_results.ipynb #cell-06
-def headline(m: Material) -> Section | LEFT_OUT:
+_METRICS = {"outline": "Outline", "inputs": "Outline and inputs"}
+
+
+def headline(study: Study) -> Section | LEFT_OUT:
     """FlowSim of outlines and with inputs, on the dataset and beside it on the others (figure 4)."""
-    every = [m.scored, *m.others]
-    dots = [
-        d
-        for s in every
-        for model in _models(m, s)
-        for metric, title in (("outline", "Outline"), ("inputs", "Outline and inputs"))
-        for d in dot(model if len(every) == 1 else f"{model}, {s.name}", title, model, s.mean(model, metric))
-    ]
+    every = [study, *study.others]
+    dots = [d for s in every for d in _headline_dots(s, _models(study, s), len(every) > 1)]
     rows = tuple(dict.fromkeys(d.row for d in dots))
-    chart = Chart(
-        "headline", "FlowSim by model", rows, ("Outline", "Outline and inputs"), tuple(sorted(m.models)), tuple(dots)
-    )
-    table = Table(
-        "headline",
-        "FlowSim by model",
-        ("Dataset", "Model", "n", "Outline", "Outline and inputs"),
-        tuple(_headline(m, every)),
-        "Figure 4",
-    )
-    said, paired = _paired(m)
-    return Section("headline", "FlowSim", tuple(said), (table, *paired), (chart,) if dots else ())
+    panels, models = tuple(_METRICS.values()), tuple(sorted(study.models))
+    charts = (Chart("headline", "FlowSim by model", rows, panels, models, tuple(dots)),) if dots else ()
+    shared = any(s.standing().lacking for s in every)
+    headers = ("Dataset", "Model", "n", *panels, *(["Inputs, on the samples that all have"] if shared else []))
+    cells = tuple(row for s in every for row in _headline_rows(s, _models(study, s), shared))
+    table = Table("headline", "FlowSim by model", headers, cells, "Figure 4", _headline_note(every))
+    said, paired = _paired(study)
+    return Section("headline", "FlowSim", (*stale(study), *said), (table, *paired), charts)
 
 
-def _models(m: Material, scored: Scored) -> list[str]:
-    own = scored.scores.models
-    return [*(x for x in m.models if x in own), *(x for x in own if x not in m.models)]
+def _models(study: Study, other: Study) -> list[str]:
+    """The models of `other`, in the order of the report."""
+    return [*(m for m in study.models if m in other.models), *(m for m in other.models if m not in study.models)]
 
 
-def _headline(m: Material, every: list[Scored]) -> Iterator[tuple[Cell, ...]]:
+def _headline_dots(s: Study, models: list[str], named: bool) -> Iterator[Dot]:
+    for model in models:
+        for metric, title in _METRICS.items():
+            yield from dot(f"{model}, {s.dataset}" if named else model, title, model, s.mean(model, metric))
+
+
+def _headline_rows(s: Study, models: list[str], shared: bool) -> Iterator[tuple[Cell, ...]]:
+    stand = s.standing()
+    columns = [{m: s.mean(m, metric) for m in models} for metric in _METRICS]
+    places = [ranks(means, stand.same_samples) for means in columns]
+    for m in models:
+        cells = [score(means[m], place.get(m)) for means, place in zip(columns, places, strict=True)]
+        on_all = [score(stand.means.get(m, Mean(0, None)))] if shared else []
+        yield text(s.dataset), text(m), count(columns[1][m].n), *cells, *on_all
+
+
+def _headline_note(every: list[Study]) -> str:
+    """What a reader has to know of the means: what they rest on, and what a small gap is worth."""
+    parts = []
     for s in every:
-        models = _models(m, s)
-        columns = [[s.mean(model, metric) for model in models] for metric in ("outline", "inputs")]
-        ranks = [marked(means) for means in columns]
-        for i, model in enumerate(models):
-            cells = (score(means[i], rank[i]) for means, rank in zip(columns, ranks, strict=True))
-            yield text(s.name), text(model), count(columns[1][i].n), *cells
-
-
-def _paired(m: Material) -> tuple[list[str], list[Table]]:
-    """Whether the best is better than each other: a sentence each, where they are few, and a table."""
-    if len(m.models) < 2 or not m.headlines[0].n:
-        return [], []
-    best, unit = m.models[0], "deployments" if m.scored.clusters else "samples"
-    found = compare(m.index(), m.models, best, clusters=m.scored.clusters).sort(
-        ["difference", "a"], descending=[True, False]
-    )
-    shown = [r for r in found.to_dicts() if r["n"] and r["difference"] is not None]
-    rows = tuple(
-        (
-            text(r["a"]),
-            count(r["n"]),
-            _gap(r),
-            chance(r["p"]),
-            chance(r["q"]),
-            chance(r["smallest_p"]),
-            text(f"{r['losses']} / {r['ties']} / {r['wins']}"),
-        )
-        for r in shown
-    )
-    headers = ("Against", "n", f"{best} ahead by", "p", "q", "Smallest p at this n", "Wins / ties / losses")
-    note = f"The {unit} are what is independent." if m.scored.clusters else ""
-    table = Table("paired", f"{best} against each other model, paired on the samples", headers, rows, note=note)
-    return [_told(best, r, unit) for r in shown] if len(shown) <= _SENTENCES else [], [table]
-
-
-_SENTENCES = 4
-
-
-def _gap(r: dict) -> Cell:
-    low, high = (None, None) if r["low"] is None else (-r["high"], -r["low"])
-    return points(-r["difference"], low, high, r["n"])
-
-
-def _told(best: str, r: dict, unit: str) -> str:
-    gap = _gap(r)
-    size = (
-        f"{number(gap).removeprefix('+')} points{f' {interval(gap)}'.replace('+', '') if gap.low is not None else ''}"
-    )
-    test = f"paired on {r['n']} samples" + (f" of {r['units']} deployments" if unit == "deployments" else "")
-    evidence = f"({test}, p {number(chance(r['p']))}, q {number(chance(r['q']))})"
-    if r["q"] < 0.05:
-        return f"{best} is {size} above {r['a']} {evidence}."
-    return f"{best} and {r['a']} cannot be told apart: {size} {evidence}."
+        lack = lacks(s)
+        found = joined(f"{words(lack)}: no mean is marked as the best." if lack else "", by_units(s))
+        parts.append(f"{s.dataset}: {found}" if found and len(every) > 1 else found)
+    return joined(*parts, f"Where two means are {worth_sentence()}." if len(every[0].models) > 1 else "")
 
 # %% ../../nbs/reports/82_results.ipynb #cell-08
-def structure(m: Material) -> Section | LEFT_OUT:
-    """The share of generations with a structure error, and of unreadable ones (figure 5)."""
-    rows = [
-        (text(h.model), count(h.generations), score(h.structure_errors), score(h.unreadable), count(h.missing))
-        for h in m.headlines
-    ]
-    panels = {"Structure errors": "structure_errors", "Unreadable": "unreadable"}
-    dots = [
-        d
-        for h in m.headlines
-        for title, field in panels.items()
-        for d in dot(h.model, title, h.model, getattr(h, field))
-    ]
-    chart = Chart(
-        "structure", "Share of generations", tuple(m.models), tuple(panels), tuple(sorted(m.models)), tuple(dots)
-    )
-    headers = ("Model", "Generations", "Structure errors, %", "Unreadable, %", "Samples missing")
-    return Section(
-        "structure",
-        "Structure errors",
-        (),
-        (
-            Table(
-                "structure",
-                "Generations with a structure error, and those that could not be read",
-                headers,
-                tuple(rows),
-                "Figure 5",
-            ),
-        ),
-        (chart,),
-    )
+_SENTENCES = 4  # rows that are said as well
 
 
-def validated(m: Material) -> Section | LEFT_OUT:
-    """FlowSim where a generation with a structure error counts as 0 (figure 7)."""
-    if all(h.structure_errors.mean == 0 for h in m.headlines):
-        return "no generation has a structure error: the scores after validation are those before"
-    panels = {"Outline": "outline_validated", "Outline and inputs": "inputs_validated"}
-    dots = [
-        d
-        for h in m.headlines
-        for title, field in panels.items()
-        for d in dot(h.model, title, h.model, getattr(h, field))
-    ]
-    rows = [
-        (
-            text(h.model),
-            count(h.n),
-            score(h.outline_validated),
-            score(h.inputs_validated),
-            points(_fall(h.inputs_validated, h.inputs)),
-        )
-        for h in m.headlines
-    ]
-    chart = Chart(
-        "validated",
-        "FlowSim after structure validation",
-        tuple(m.models),
-        tuple(panels),
-        tuple(sorted(m.models)),
-        tuple(dots),
+def _paired(study: Study) -> tuple[list[str], list[Table]]:
+    """The leader against each other model: a sentence each, where they are few, and a table."""
+    stand = study.standing()
+    rows = sorted(
+        (r for r in stand.rows if r["n"] and r["difference"] is not None), key=lambda r: (r["difference"], r["b"])
     )
-    headers = ("Model", "n", "Outline", "Outline and inputs", "Points against before")
-    return Section(
-        "validated",
-        "After structure validation",
-        (),
-        (Table("validated", "FlowSim after structure validation", headers, tuple(rows), "Figure 7"),),
-        (chart,),
-    )
-
-
-def _fall(after, before) -> float | None:
-    return None if after.mean is None or before.mean is None else after.mean - before.mean
+    if not rows:
+        return [], []
+    lost = {h.model: percent(h.unreadable.mean) for h in study.headlines}
+    table = pair_table(
+        "paired", f"{stand.leader} against each other model, paired on the samples", "Against", [r["b"] for r in rows], rows,
+        f"{stand.leader} ahead by", joined(P_NOTE, by_units(study)),
+        {"Unreadable, % (a / b)": [f"{lost[r['a']]} / {lost[r['b']]}" for r in rows]},
+    )  # fmt: skip
+    return [told(r, study.unit) for r in rows] if len(rows) <= _SENTENCES else [], [table]
 
 # %% ../../nbs/reports/82_results.ipynb #cell-10
-def tokens(m: Material) -> Section | LEFT_OUT:
+_BROKEN = {"Structure errors": "structure_errors", "Unreadable": "unreadable"}
+
+
+def structure(study: Study) -> Section | LEFT_OUT:
+    """The share of readable generations with a structure error, and of unreadable ones (figure 5)."""
+    rows = tuple(
+        (text(h.model), count(h.generations), score(h.structure_errors), score(h.unreadable), count(h.missing))
+        for h in study.headlines
+    )
+    headers = ("Model", "Generations", "Structure errors, % of readable", "Unreadable, %", "Samples missing")
+    caption = "Generations with a structure error, and those that could not be read"
+    table = Table("structure", caption, headers, rows, "Figure 5", by_units(study))
+    return Section(
+        "structure", "Structure errors", (), (table,), (_by_model(study, "structure", "Share of generations", _BROKEN),)
+    )
+
+
+_VALIDATED = {"Outline": "outline_validated", "Outline and inputs": "inputs_validated"}
+
+
+def validated(study: Study) -> Section | LEFT_OUT:
+    """FlowSim where a generation with a structure error counts as 0 (figure 7)."""
+    if not any(h.structure_errors.mean for h in study.headlines):
+        return "no generation has a structure error: the scores after validation are those before"
+    rows = tuple(
+        (text(h.model), count(h.n), score(h.outline_validated), score(h.inputs_validated), points(_fall(h)))
+        for h in study.headlines
+    )
+    headers = ("Model", "n", "Outline", "Outline and inputs", "Points against before")
+    title = "FlowSim after structure validation"
+    table = Table("validated", title, headers, rows, "Figure 7", by_units(study))
+    return Section(
+        "validated", "After structure validation", (), (table,), (_by_model(study, "validated", title, _VALIDATED),)
+    )
+
+
+def _fall(h: Headline) -> float | None:
+    after, before = h.inputs_validated.mean, h.inputs.mean
+    return None if after is None or before is None else after - before
+
+
+def _by_model(study: Study, name: str, title: str, panels: dict[str, str]) -> Chart:
+    """A row a model, a panel a field of its headline."""
+    dots = (
+        d
+        for h in study.headlines
+        for panel, field in panels.items()
+        for d in dot(h.model, panel, h.model, getattr(h, field))
+    )
+    return Chart(name, title, tuple(study.models), tuple(panels), tuple(sorted(study.models)), tuple(dots))
+
+# %% ../../nbs/reports/82_results.ipynb #cell-12
+def tokens(study: Study) -> Section | LEFT_OUT:
     """Tokens of the prompts, by template (Table 2)."""
     rows = [
         (
@@ -212,74 +171,54 @@ def tokens(m: Material) -> Section | LEFT_OUT:
             amount(r["sd"]),
             text(r["counted_by"]),
         )
-        for model in m.models
-        for r in m.prompts.get(model, pl.DataFrame()).to_dicts()
+        for model in study.models
+        for r in study.prompts.get(model, pl.DataFrame()).to_dicts()
     ]
     if not rows:
         return "no run records the tokens of its prompts (offline generators send none)"
     headers = ("Model", "Template", "Fixed part", "Prompts", "Mean tokens", "Standard deviation", "Counted by")
     return Section("tokens", "Tokens", (), (Table("tokens", "Tokens of the prompts", headers, tuple(rows), "Table 2"),))
 
-# %% ../../nbs/reports/82_results.ipynb #cell-12
+# %% ../../nbs/reports/82_results.ipynb #cell-14
 PERFECT = "+perfect"
 
 
-def retrieval(m: Material) -> Section | LEFT_OUT:
+def retrieval(study: Study) -> Section | LEFT_OUT:
     """Outline FlowSim with retrieved and with perfect suggestions, and whose fault a missing step is (Table 3)."""
-    twins = [model for model in m.models if f"{model}{PERFECT}" in m.models]
-    said = [
-        r for r in attribution_summary(attribution(m.samples, m.runs)).to_dicts() if r["not_suggested"] + r["not_used"]
-    ]
+    twins = [model for model in study.models if f"{model}{PERFECT}" in study.models]
+    found = attribution_summary(attribution(study.samples, study.runs)).to_dicts()
+    said = [r for r in found if r["not_suggested"] + r["not_used"]]
     if not twins and not said:
         return f"no run has a twin with perfect suggestions (`<model>{PERFECT}`), and none records its suggestions"
-    tables = []
-    if twins:
-        index, rows = m.index("outline"), []
-        for model in twins:
-            real, perfect = index.column(model), index.column(f"{model}{PERFECT}")
-            found = removable_loss(real, perfect)
-            d = found.paired
-            both = [m.scored.mean(name, "outline") for name in (model, f"{model}{PERFECT}")]
-            gone = Cell("score", found.share, found.low, found.high, found.n)
-            rows.append(
-                (
-                    text(model),
-                    count(d.n),
-                    *map(score, both),
-                    points(d.difference, d.low, d.high, d.n),
-                    chance(d.p),
-                    gone,
-                )
-            )
-        headers = ("Model", "n", "Retrieved", "Perfect", "Difference", "p", "Share of loss removed, %")
-        tables.append(
-            Table(
-                "retrieval",
-                "Outline FlowSim with retrieved and with perfect suggestions",
-                headers,
-                tuple(rows),
-                "Table 3",
-            )
-        )
-    if said:
-        rows = [
-            (
-                text(r["model"]),
-                *(count(r[k]) for k in ("missing", "not_suggested", "not_used", "unknown")),
-                Cell("score", r["retrieval_share"]),
-            )
-            for r in said
-        ]
-        headers = ("Model", "Steps missing", "Not suggested", "Suggested, not used", "Unknown", "Retriever's share, %")
-        tables.append(Table("missing_steps", "Missing steps: the retriever's or the model's", headers, tuple(rows)))
+    tables = ([_twins(study, twins)] if twins else []) + ([_missing(said)] if said else [])
     return Section("retrieval", "Retrieval or model", (), tuple(tables))
 
-# %% ../../nbs/reports/82_results.ipynb #cell-14
-def agreement(m: Material) -> Section | LEFT_OUT:
+
+def _twins(study: Study, models: list[str]) -> Table:
+    index, rows = study.index("outline"), []
+    for model in models:
+        twin = f"{model}{PERFECT}"
+        found = removable_loss(index.column(model), index.column(twin), index.clusters)
+        d, both = found.paired, (score(study.mean(name, "outline")) for name in (model, twin))
+        gone = Cell("score", found.share, found.low, found.high, found.n)
+        rows.append((text(model), count(d.n), *both, points(d.difference, d.low, d.high, d.n), chance(d.p), gone))
+    headers = ("Model", "n", "Retrieved", "Perfect", "Difference", "p", "Share of loss removed, %")
+    caption = "Outline FlowSim with retrieved and with perfect suggestions"
+    return Table("retrieval", caption, headers, tuple(rows), "Table 3", by_units(study))
+
+
+def _missing(found: list[dict]) -> Table:
+    counts = ("missing", "not_suggested", "not_used", "unknown")
+    rows = tuple((text(r["model"]), *(count(r[k]) for k in counts), Cell("score", r["retrieval_share"])) for r in found)
+    headers = ("Model", "Steps missing", "Not suggested", "Suggested, not used", "Unknown", "Retriever's share, %")
+    return Table("missing_steps", "Missing steps: the retriever's or the model's", headers, rows)
+
+# %% ../../nbs/reports/82_results.ipynb #cell-16
+def agreement(study: Study) -> Section | LEFT_OUT:
     """Whether FlowSim ranks flows as people do, and people as each other (Table 6)."""
-    if m.ratings is None or m.ratings.is_empty():
-        return f"nobody has rated generations (ratings/{m.dataset}.jsonl)"
-    found = with_people(m.scores, m.ratings)
+    if study.ratings is None or study.ratings.is_empty():
+        return f"nobody has rated generations (ratings/{study.dataset}.jsonl)"
+    found = with_people(study.scores, study.ratings)
     rows = [
         (
             text(r["model"] or "all models"),
@@ -291,7 +230,7 @@ def agreement(m: Material) -> Section | LEFT_OUT:
         )
         for r in found.to_dicts()
     ]
-    twice, alpha = rater_agreement(m.ratings)
+    twice, alpha = rater_agreement(study.ratings)
     said = [f"{twice} generations were scored by more than one person"]
     said = [
         f"{said[0]}; Krippendorff's alpha is {alpha:.2f}."

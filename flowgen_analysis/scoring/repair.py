@@ -17,7 +17,7 @@ from ..flows.model import Generation
 from .causes import Cause, pill_head, pill_heads
 from .edits import Script, subtree_ends
 from .grouping import group_means, group_sums
-from .kinds import KINDS
+from .kinds import CAUSE_KINDS, KINDS
 from .loss import Explanation
 from .options import Compared, node_costs
 from .tree import Place
@@ -162,7 +162,7 @@ def _inserted(script: Script, causes: Iterable[Cause]) -> set[int]:
 
 def _chosen(script: Script, causes: Sequence[Cause], kinds: Collection[str]) -> list[Cause]:
     """The causes of these kinds, without what cannot be repaired yet, with what comes along."""
-    moved = ("misplaced_step", "wrong_order")
+    moved = [kind for kind, row in CAUSE_KINDS.items() if row.change == "moved"]
     rest = [c for c in causes if c.kind in kinds and c.kind not in moved]
     come, missing = _inserted(script, rest), _inserted(script, [c for c in causes if c.kind not in moved])
     found = []
@@ -197,7 +197,7 @@ def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mat
     heads = {pill_head(p): i for i, p in enumerate(expected) if p.role in ("step", "trigger")}
     found = []
     for c in causes:
-        if c.kind == "following_pill":
+        if CAUSE_KINDS[c.kind].change == "follows":
             nodes = (script.edits[n].expected_node for n in c.edits)
             named = {heads[h] for n in nodes if n >= 0 for h in pill_heads(expected[n].text) if h in heads}
             if named <= now and named - before:
@@ -206,7 +206,8 @@ def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mat
 
 # %% ../../nbs/scoring/30_repair.ipynb #cell-10
 def _edits_of(script: Script, causes: Iterable[Cause]) -> set[int]:
-    """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then."""
+    """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then, and
+    without what comes into a step that is not there."""
     chosen = {n for c in causes for n in c.edits}
     waiting = {(x.expected_node, -1) for n, x in enumerate(script.edits) if x.kind == "inserted" and n not in chosen}
     waiting |= {(-1, x.generated_node) for n, x in enumerate(script.edits) if x.kind == "deleted" and n not in chosen}
@@ -220,7 +221,14 @@ def _edits_of(script: Script, causes: Iterable[Cause]) -> set[int]:
             holder = side[node].holder
             if ((holder, -1) if x.kind == "inserted" else (-1, holder)) not in waiting:
                 chosen.add(n)
-    return chosen
+    return {n for n in chosen if not _comes_into(script, n, waiting)}
+
+
+def _comes_into(script: Script, n: int, waiting: Collection[tuple[int, int]]) -> bool:
+    """Whether an edit inserts an input of a step that is yet to come."""
+    edit = script.edits[n]
+    holder = script.pair.expected[edit.expected_node].holder if edit.kind == "inserted" else -1
+    return holder not in (-1, edit.expected_node) and (holder, -1) in waiting
 
 
 def repaired(found: Explanation, kinds: Collection[str]) -> float:
