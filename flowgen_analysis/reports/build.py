@@ -8,7 +8,7 @@ __all__ = ['summary', 'build']
 # %% ../../nbs/reports/85_build.ipynb #cell-02
 from collections.abc import Callable, Iterator
 
-from ..analysis.compare import compare
+from ..analysis.compare import compare, is_difference
 from ..analysis.headline import Headline
 from ..figures.style import interval, percent
 from . import evidence, features, results
@@ -63,8 +63,8 @@ def _cause(kind: str, share: float, **_: object) -> str:
 
 
 def _ahead(m: Material, best: str) -> str:
-    rows = compare(m.index(), m.models, best, clusters=m.scored.clusters).to_dicts()
-    sure = [r["a"] for r in rows if r["q"] is not None and r["q"] < 0.05 and r["difference"] < 0]
+    rows = compare(m.index(), m.models, best).to_dicts()
+    sure = [r["a"] for r in rows if is_difference(r) and r["difference"] < 0]
     open_ = [r["a"] for r in rows if r["a"] not in sure and r["n"]]
     parts = [f"is ahead of {words(sure, most=_NAMED)} beyond chance"] if sure else []
     parts += [f"cannot be told apart from {words(open_, most=_NAMED)}"] if open_ else []

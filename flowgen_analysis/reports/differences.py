@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..analysis.compare import benjamini_hochberg, paired
+from ..analysis.compare import benjamini_hochberg, independent_difference, paired
 from ..analysis.statistics import Mean
 from ..flows.dataset import sample_to_dict
 from ..flows.files import InputError, parse_json, read_text
@@ -35,7 +35,6 @@ from flowgen_analysis.reports.content import (
     words,
 )
 from .material import Material
-from .remade import by_intervals
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/reports/85_differences.ipynb #cell-04
@@ -168,7 +167,7 @@ def _difference(old, new, pairs: Pairs, title: str, model: str, before: Mean, af
         d = paired(a, b)
         if d.n > 1 and d.difference is not None:
             return Difference(title, model, before, after, d.difference, d.low, d.high, d.p, d.n, "paired")
-    gap, low, high, p = by_intervals(before, after)
+    gap, low, high, p = independent_difference(before, after)
     p = math.nan if p is None else p
     return Difference(title, model, before, after, gap, low, high, p, after.n, "by intervals")
 

@@ -10,7 +10,7 @@ import math
 
 import polars as pl
 
-from ..analysis.compare import benjamini_hochberg, compare, regressions
+from ..analysis.compare import benjamini_hochberg, compare, is_difference, regressions
 from ..analysis.discover import discover, halves, held_out
 from ..analysis.review import review_queue
 from ..analysis.statistics import Mean, mean_from_sums
@@ -199,13 +199,13 @@ def behind(m: Material, baseline: str = "") -> Section | LEFT_OUT:
         **unions,
         **{m.registry.feature(f).title: f for f in m.matrix.names if f in m.registry.names},
     }
-    frame = compare(m.index(), (best,), other, list(asked.values()), m.scored.clusters)
+    frame = compare(m.index(), (best,), other, list(asked.values()))
     named = frame.with_columns(pl.Series("title", list(asked))).filter(pl.col("n") > 1)
-    worse = named.filter((pl.col("q") < 0.05) & (pl.col("difference") < 0))
+    worse = [row["title"] for row in named.to_dicts() if is_difference(row) and row["difference"] < 0]
     shown = named.sort("difference", maintain_order=True)
     lost = regressions(m.index(), best, other)
     said = [
-        f"{best} against {other}: worse on {words(worse['title'], most=6)} (q < 0.05)." if len(worse) else
+        f"{best} against {other}: worse on {words(worse, most=6)} (q < 0.05)." if worse else
         f"On no feature or subset is {best} worse than {other} beyond chance (q < 0.05).",
         f"It scores lower on {len(lost)} of {len(m.samples)} samples.",
     ]  # fmt: skip

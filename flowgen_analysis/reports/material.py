@@ -127,7 +127,9 @@ class Material:
     def index(self, metric: str = "inputs") -> SliceIndex:
         """The matrix joined with scores by `metric`."""
         if metric not in self._indices:
-            self._indices[metric] = SliceIndex.from_tables(self.matrix, self.scores, metric, facts=self.facts)
+            self._indices[metric] = SliceIndex.from_tables(
+                self.matrix, self.scores, metric, facts=self.facts, clusters=self.scored.clusters
+            )
         return self._indices[metric]
 
     @cached_property

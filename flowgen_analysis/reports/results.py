@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from ..analysis.agreement import rater_agreement, with_people
-from ..analysis.compare import compare
+from ..analysis.compare import compare, is_difference
 from ..analysis.retrieval import attribution, attribution_summary, removable_loss
 from flowgen_analysis.reports.content import (
     NONE,
@@ -81,7 +81,7 @@ def _paired(m: Material) -> tuple[list[str], list[Table]]:
     if len(m.models) < 2 or not m.headlines[0].n:
         return [], []
     best, unit = m.models[0], "deployments" if m.scored.clusters else "samples"
-    found = compare(m.index(), m.models, best, clusters=m.scored.clusters).sort("difference", descending=True)
+    found = compare(m.index(), m.models, best).sort("difference", descending=True)
     shown = [r for r in found.to_dicts() if r["n"] and r["difference"] is not None]
     rows = tuple(
         (
@@ -116,7 +116,7 @@ def _told(best: str, r: dict, unit: str) -> str:
     )
     test = f"paired on {r['n']} samples" + (f" of {r['units']} deployments" if unit == "deployments" else "")
     evidence = f"({test}, p {number(chance(r['p']))}, q {number(chance(r['q']))})"
-    if r["q"] < 0.05:
+    if is_difference(r):
         return f"{best} is {size} above {r['a']} {evidence}."
     return f"{best} and {r['a']} cannot be told apart: {size} {evidence}."
 
