@@ -51,7 +51,10 @@ def compare_command(
     metric: MetricOption = METRICS[0],
     fail_on_regression: Annotated[
         bool,
-        typer.Option("--fail-on-regression", help="Exit with 1 where a model is worse than the baseline (q < 0.05)."),
+        typer.Option(
+            "--fail-on-regression",
+            help="Exit with 1 where a model is worse than the baseline (q < 0.05, with one more collapse too).",
+        ),
     ] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
