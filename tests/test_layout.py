@@ -29,6 +29,7 @@ BELOW = {
     "baselines": {"flows", "generation", "project"},
     "model_runs": {"flows", "generation", "analysis", "project", "baselines"},
     "figures": {"flows", "features", "scoring", "analysis"},
+    "study": {"flows", "features", "scoring", "generation", "analysis", "figures", "project", "model_runs"},
     "widgets": {
         "flows",
         "features",
@@ -40,7 +41,7 @@ BELOW = {
         "baselines",
         "model_runs",
     },
-    "reports": {"flows", "features", "scoring", "analysis", "figures", "project"},
+    "reports": {"flows", "features", "scoring", "analysis", "figures", "project", "study"},
 }
 BELOW["workbench"] = set(BELOW)
 BELOW["app"] = set(BELOW)
