@@ -18,12 +18,16 @@ from shared import ROOT
 from shell import flowgen
 
 from flowgen_analysis import Workbench
+from flowgen_analysis.analysis.compare import NULL
 from flowgen_analysis.flows.dataset import load_samples, save_samples
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project, init_project
-from flowgen_analysis.reports.differences import load_report
-from flowgen_analysis.reports.html import sample_flows
+from flowgen_analysis.reports.build import summary
+from flowgen_analysis.reports.content import number
+from flowgen_analysis.reports.differences import compare_reports, differences, load_report, rated
+from flowgen_analysis.reports.html import page_html, sample_flows
+from flowgen_analysis.reports.notebook import cells as notebook_cells
 from flowgen_analysis.reports.write import write_report
 
 DATE = "2026-11-20"
@@ -339,3 +343,263 @@ def test_writers_share_one_content(workbench, tmp_path):
     shown = f"{100 * best[4].value:.1f}"
     for form in ("html", "md", "tex"):
         assert shown in write_report(content, tmp_path / f"r.{form}").read_text()
+
+
+# -- one question, one answer: the first page, the sections, the screens
+
+
+def cells(row):
+    return [number(cell) for cell in row]
+
+
+def table_of(content, name):
+    return next(t for t in content.tables() if t.name == name)
+
+
+def with_runs(project, folder, changed):
+    """A copy of the project in which `changed` says for each model which of its generations are kept."""
+    shutil.copytree(project, folder)
+    copy = Project.open(folder)
+    for run in Workbench.open(folder, "test").runs:
+        if run.model in changed:
+            copy.save_run("test", run.model, changed[run.model](run.generations))
+    return Workbench.open(folder, "test")
+
+
+@pytest.fixture(scope="module")
+def flattered(project, workbench, tmp_path_factory):
+    """`rules` made only the 24 samples on which it is best."""
+    column = workbench.study.index().column("rules")
+    best = {workbench.study.index().samples[i] for i in sorted(range(len(column)), key=lambda i: -column[i])[:24]}
+    kept = {"rules": lambda rows: [g for g in rows if g.sample_id in best]}
+    return with_runs(project, tmp_path_factory.mktemp("flattered") / "p", kept)
+
+
+@pytest.fixture(scope="module")
+def lacking(project, tmp_path_factory):
+    """`rules` lacks ten samples: few enough to be ranked on those that both have."""
+    return with_runs(project, tmp_path_factory.mktemp("lacking") / "p", {"rules": lambda rows: rows[10:]})
+
+
+@pytest.fixture(scope="module")
+def deployed(workbench, tmp_path_factory):
+    """The bundled samples in six deployments, and three models: one of them leaves every ninth answer unreadable."""
+    folder = tmp_path_factory.mktemp("deployed")
+    init_project(folder)
+    made = Project.open(folder)
+    samples = [s.model_copy(update={"environment": f"e{i % 6}"}) for i, s in enumerate(workbench.samples)]
+    save_samples(made.dataset_path("six"), samples)
+    answers = {run.model: {g.sample_id: g.generated for g in run.generations} for run in workbench.runs}
+    answers["torn"] = {i: None if k % 9 == 0 else f for k, (i, f) in enumerate(answers["nearest"].items())}
+    for model, flows in answers.items():
+        made.save_run(
+            "six", f"{model}-6", [Generation(sample_id=i, model=f"{model}-6", generated=f) for i, f in flows.items()]
+        )
+    wb = Workbench.open(folder, "six")
+    wb.keep("slice", "Loops", slice="foreach")
+    wb.keep("comparison", "Two", models=["nearest-6", "rules-6"])
+    return wb
+
+
+_MEAN = r"([\d.]+)(?: \[([\d.]+), ([\d.]+)\])?"
+_GROUPS = {
+    "is ahead of": {"higher", "fragile"},
+    "is behind": {"lower"},
+    "cannot be told apart from": {"no difference shown"},
+    "has too few samples in common with": {"too few samples"},
+}
+
+
+def near(said, cell):
+    """Whether a sentence and a cell have the same figures; a half may be rounded either way by the check itself."""
+    own = [None if v is None else abs(100 * v) for v in (cell.value, cell.low, cell.high)]
+    told = [None if v is None else float(v) for v in said]
+    ends = sorted(v for v in own[1:] if v is not None)
+    pairs = [(own[0], told[0]), *zip(ends, [v for v in told[1:] if v is not None], strict=False)]
+    return all(abs(a - b) <= 0.0501 for a, b in pairs)
+
+
+def check_leader(content):
+    """The first sentence against the headline table."""
+    found = re.match(
+        rf"(.+?) (?:has|have) the highest mean FlowSim on (\S+): {_MEAN} over ([\d,]+) samples", content.summary[0]
+    )
+    assert found, content.summary[0]
+    table = table_of(content, "headline")
+    first = next(r for r in table.rows if number(r[0]) == found[2])
+    assert number(first[1]) in found[1], "the first row is the leader's"
+    assert near(found.groups()[2:5], first[-1])
+    assert found[6] == f"{first[-1].n:,}"
+    return number(first[1])
+
+
+def check_pairs(content, leader):
+    """The sentence on the others against the paired tables, and those against each other."""
+    [said] = [s for s in content.summary if s.startswith("Paired on")]
+    parts = dict.fromkeys(_GROUPS, "")
+    for part in re.split(rf"(?:, | and |{re.escape(leader)} )(?={'|'.join(_GROUPS)})", said)[1:]:
+        group = next(g for g in _GROUPS if part.startswith(g))
+        parts[group] += part
+    rows = {number(r[0]): r for r in table_of(content, "paired").rows}
+    assert set(rows) == set(content.models) - {leader}
+    for other, row in rows.items():
+        [group] = [g for g, text in parts.items() if re.search(rf"(?<![\w-]){re.escape(other)}(?![\w-])", text)]
+        assert number(row[7]) in _GROUPS[group], (other, said)
+        if by := re.search(rf"{re.escape(other)} by {_MEAN}", said):
+            assert near(by.groups(), row[2])
+            assert (row[2].value > 0) == (group == "is ahead of")
+            assert row[4].value < 0.05
+    against = content.section("behind")
+    other = against.title.removeprefix("Against ")
+    [whole] = [r for r in table_of(content, "behind").rows if number(r[0]) == "all samples"]
+    assert cells(whole)[1:8] == cells(rows[other])[1:8], "one question has one q"
+
+
+def check_causes(content, leader):
+    """By what the leader loses: the same sentence, and the figures of the table."""
+    [said] = [s for s in content.summary if s.startswith(f"{leader} loses most by")]
+    assert said in content.section("causes").said
+    rows = {number(r[1]).lower(): r for r in table_of(content, "causes").rows if number(r[0]) == leader}
+    named = re.findall(r"(?:by|,|and) ([a-z ]+?) \(([\d.]+)%(?: \[([\d.]+), ([\d.]+)\])? of its loss\)", said)
+    assert len(named) == min(3, len([r for r in rows.values() if r[4].value]))
+    for cause, *share in named:
+        assert near([v or None for v in share], rows[cause][4]), cause
+
+
+def check_broken(content):
+    """Shares of what is broken against the table of structure errors."""
+    rows = {number(r[0]): r for r in table_of(content, "structure").rows}
+    for start, column in (("Generations that cannot be read: ", 3), ("Readable flows with a structure error: ", 2)):
+        said = next((s for s in content.summary if s.startswith(start)), "")
+        for model, row in rows.items():
+            found = re.search(rf"(?<![\w-]){re.escape(model)} ([\d.]+)%(?: \[([\d.]+), ([\d.]+)\])?", said)
+            assert bool(found) == bool(row[column].value), (model, said)
+            assert not found or near(found.groups(), row[column])
+
+
+@pytest.mark.parametrize("which", ["workbench", "flattered", "lacking", "deployed"])
+def test_no_later_page_contradicts_the_first(which, request):
+    content = request.getfixturevalue(which).report_content(samples=0)
+    leader = check_leader(content)
+    check_pairs(content, leader)
+    check_causes(content, leader)
+    check_broken(content)
+    assert content.models[0] == leader
+
+
+def test_a_model_that_made_what_suits_it_does_not_lead(flattered):
+    content = flattered.report_content()
+    assert re.match(rf"nearest has the highest mean FlowSim on test: {_MEAN} over 108 samples", content.summary[0])
+    assert content.summary[1] == "Not ranked, for scores on too few samples: rules (24)."
+    assert "nearest is behind rules by" in content.summary[2], "on the 24 samples that both have, it is"
+    assert not any("cannot be told apart from rules" in s for s in content.summary)
+    assert content.models == ("nearest", "rules")
+    note = next(cells(r)[-1] for r in table_of(content, "runs").rows if number(r[0]) == "rules")
+    assert note.startswith("nothing for 84 samples; baseline")
+
+
+@pytest.mark.parametrize("which", ["workbench", "flattered", "lacking"])
+def test_means_over_different_samples_are_not_marked(which, request, tmp_path):
+    wb = request.getfixturevalue(which)
+    content = wb.report_content(samples=0)
+    marks = [cell.mark for t in content.tables() for row in t.rows for cell in row if cell.mark]
+    lacks = {
+        "workbench": "",
+        "flattered": "rules has scores on 24 of 108 samples",
+        "lacking": "rules has scores on 98 of 108 samples",
+    }
+    assert bool(marks) == (which == "workbench")
+    assert lacks[which] in table_of(content, "headline").note
+    assert ("different samples" in table_of(content, "subsets").note) == (which != "workbench")
+    assert ("<b>Best</b>" in wb.subsets()) == (which == "workbench")
+    page = write_report(content, tmp_path / "r.md").read_text()
+    assert bool(re.search(r"\| \*\*[\d.]+\*\*", page)) == (which == "workbench")
+
+
+def test_a_stale_run_is_named_in_every_form(project, tmp_path):
+    shutil.copytree(project, tmp_path / "p")
+    copy = Project.open(tmp_path / "p")
+    first, *rest = copy.samples("test")
+    save_samples(copy.dataset_path("test"), [first.model_copy(update={"requirement": "Do nothing at all."}), *rest])
+    wb = Workbench(copy, "test")
+    assert all("stale" in wb.notes[m] for m in ("nearest", "rules"))
+    content = wb.report_content(samples=0)
+    assert [s for s in content.summary if "is stale" in s] == [
+        f"The run of {m} is stale: {wb.study.stale[m]}." for m in wb.study.stale
+    ]
+    assert all("stale" in cells(row)[-1] for row in table_of(content, "runs").rows)
+    assert set(wb.study.stale) == {"nearest", "rules"}
+    texts = {form: write_report(content, tmp_path / f"r.{form}").read_text() for form in ("html", "md", "tex", "json")}
+    texts |= {"pdf": page_html(content, 0), "app": "\n".join(summary(wb.study))}
+    with zipfile.ZipFile(write_report(content, tmp_path / "r.zip")) as archive:
+        texts |= {
+            name: archive.read(name).decode()
+            for name in archive.namelist()
+            if name.endswith(("runs.csv", "report.json"))
+        }
+    texts["folder"] = next(write_report(content, tmp_path / "tables").glob("*runs.csv")).read_text()
+    texts["compared"] = "\n".join(compare_reports(content.data, content.data).summary)
+    assert len(texts) == 10
+    for form, text in texts.items():
+        for model, why in wb.study.stale.items():
+            assert re.search(rf"{model}[^\n]*stale: {why[:20]}|stale: {why[:20]}", text), (form, model)
+    printed = [source for kind, source in notebook_cells(content, "..", {}) if kind == "code"]
+    assert any("report.summary" in source for source in printed), "a notebook prints the first page"
+
+
+def test_deployments_are_named_where_they_are_the_draws(deployed, workbench):
+    content, plain = deployed.report_content(samples=0), workbench.report_content(samples=0)
+    named = {t.name for t in content.tables() if "Intervals and tests by deployment (6 of them)." in t.note}
+    assert {
+        "headline",
+        "paired",
+        "structure",
+        "subsets",
+        "causes",
+        "perfect",
+        "behind",
+        "finding_1",
+        "finding_2",
+    } <= named
+    assert ("Independent", "6 deployments") in content.facts
+    assert "the interval by deployment" in content.summary[0]
+    assert not any("deployment" in t.note for t in plain.tables())
+    assert not any("deployment" in s for s in plain.summary)
+
+
+def test_the_figures_of_a_finding_are_those_of_its_slice(deployed):
+    study, content = deployed.study, deployed.report_content(samples=0)
+    rows = {number(r[0]): r for r in table_of(content, "finding_1").rows}
+    for one in study.profile("foreach").models:
+        cell = rows[one.model][2]
+        assert (cell.value, cell.low, cell.high, cell.n) == (
+            one.inside.mean,
+            one.inside.low,
+            one.inside.high,
+            one.inside.n,
+        )
+    [told] = table_of(content, "finding_2").rows
+    row = study.compare(("nearest-6",), "rules-6").to_dicts()[0]
+    assert (told[2].value, told[2].low, told[2].high) == (row["difference"], row["low"], row["high"])
+
+
+def test_what_has_not_changed_is_not_corrected_for(deployed):
+    """A model that changed stands beside two that did not: they ask no question, so they weaken no answer."""
+    old = deployed.report_content(samples=0).data
+    scores = [None if v is None else min(v + 300, 10_000) for v in old["scores"]["rules-6"]]
+    new = {**old, "scores": {**old["scores"], "rules-6": scores}}
+    rows = {(d.slice, d.model): r for r in rated(differences(old, new)) if (d := r.difference)}
+    assert sum(r.difference.same for r in rows.values()) == 2 * len(rows) / 3
+    assert all(r.q != r.q for r in rows.values() if r.difference.same)
+    alone = rows["all samples", "rules-6"]
+    assert alone.q == alone.difference.p
+    light = {key: value for key, value in old.items() if key not in ("scores", "samples", "digests", "inside")}
+    assert all(d.same and d.told == "by intervals" for d in differences(light, light))
+
+
+def test_what_p_means_is_said_once(workbench, deployed):
+    for wb in (workbench, deployed):
+        content = wb.report_content(samples=0)
+        said = [s for section in content.every_section() for s in (*section.said, *(t.note for t in section.tables))]
+        assert sum(NULL.rstrip(".") in s for s in said) == 1
+        assert NULL.rstrip(".") in content.section("headline").said[-1]

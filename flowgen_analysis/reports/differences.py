@@ -208,7 +208,7 @@ def rated(found: Sequence[Difference]) -> list[Rated]:
 def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
-
+# %% ../../nbs/reports/85_differences.ipynb #cell-13
 _KINDS = {
     "better": ("Better", f"nothing got better beyond chance (q < {LEVEL})"),
     "worse": ("Worse", f"nothing got worse beyond chance (q < {LEVEL})"),
@@ -252,7 +252,7 @@ def _plain(r: Rated) -> dict[str, Any]:
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
-# %% ../../nbs/reports/85_differences.ipynb #cell-13
+# %% ../../nbs/reports/85_differences.ipynb #cell-15
 def _sides(old: Mapping[str, Any], new: Mapping[str, Any], names: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     same = len(same_samples(old, new).new)
     shared = f"{same:,}" if same else "not known: a report carries no scores, or none is the same"
@@ -311,7 +311,7 @@ def _explained(sections: Sequence[Section]) -> list[Section]:
     [table] = first.tables
     return [first._replace(tables=(table._replace(note=f"{table.note} {NULL.rstrip('.')}."),)), *rest]
 
-# %% ../../nbs/reports/85_differences.ipynb #cell-14
+# %% ../../nbs/reports/85_differences.ipynb #cell-16
 def _appeared(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Section]:
     kinds = {
         "Model": (old["models"], new["models"]),

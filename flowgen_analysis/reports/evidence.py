@@ -160,7 +160,7 @@ def _cause_dots(frame: pl.DataFrame, kinds: list[str]) -> list[Dot]:
     rows = frame.filter(pl.col("kind").is_in(kinds)).to_dicts()
     return [d for r in rows for d in dot(KINDS[r["kind"]], "Points lost", r["model"], _loss(r))]
 
-
+# %% ../../nbs/reports/82c_evidence.ipynb #cell-08
 def _perfect(study: Study) -> Table:
     """What perfection in one thing would be worth."""
     worth = {(r["model"], r["repair"]): r for r in study.worth().to_dicts()}
@@ -174,7 +174,7 @@ def _won(row: dict | None) -> Cell:
     """The points that a repair is worth, a mean over the samples."""
     return points(None) if row is None else points(row["points"], row["low"], row["high"], row["n"])
 
-# %% ../../nbs/reports/82c_evidence.ipynb #cell-08
+# %% ../../nbs/reports/82c_evidence.ipynb #cell-10
 _WORST = 8
 _WORSE = 6  # named in a sentence
 
@@ -215,7 +215,7 @@ def _asked(study: Study) -> dict[str, str]:
     features = {study.registry.feature(f).title: f for f in here if f in study.registry.names}
     return {**{name: text for name, text in subsets.items() if text}, **features}
 
-
+# %% ../../nbs/reports/82c_evidence.ipynb #cell-12
 def _worse(rows: list[dict], best: str, other: str) -> list[str]:
     """On what the best model is worse, and on what only as long as no further sample collapses."""
     rows = sorted(rows, key=lambda r: r["slice"] != "")  # all samples come first
@@ -240,7 +240,7 @@ def _fallen(lost: pl.DataFrame, best: str, other: str) -> list[Table]:
         else []
     )
 
-# %% ../../nbs/reports/82c_evidence.ipynb #cell-10
+# %% ../../nbs/reports/82c_evidence.ipynb #cell-14
 def to_read(study: Study, n: int = 12) -> list[ToRead]:
     """The `n` samples to open first, with what every model made of them and what it lost by it."""
     queue = study.review().head(n).to_dicts()

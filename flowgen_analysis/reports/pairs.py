@@ -38,7 +38,7 @@ def joined(*parts: str) -> str:
     return " ".join(p for p in parts if p)
 
 # %% ../../nbs/reports/81b_pairs.ipynb #cell-06
-P_NOTE = f"{NULL.rstrip('.')}. q: p corrected for the rows of its table; under {LEVEL} a difference may be called one."
+P_NOTE = f"{NULL.rstrip('.')}; q: p corrected for the rows of its table; under {LEVEL} a difference may be called one."
 _VERDICTS = {"none": "no difference shown", "too few": "too few samples"}
 _COLLAPSED = ("collapsed_a", "collapsed_b")
 

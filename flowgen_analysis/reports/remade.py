@@ -116,7 +116,7 @@ def _cut(value: float | None) -> float | None:
 # %% ../../nbs/reports/83b_remade.ipynb #cell-08
 class Change(NamedTuple):
     """A model's mean when kept and now, their difference with its interval, its p (and that with one more collapsed sample), and
-    how it was tested."""
+    how it was tested. same: not one sample has another value."""
 
     title: str
     model: str
@@ -128,6 +128,7 @@ class Change(NamedTuple):
     p: float | None = None
     tested: str = ""
     p_collapse: float | None = None
+    same: bool = False
 
 
 def change(found: Finding, model: str, now: Values) -> Change:
@@ -144,25 +145,28 @@ def change(found: Finding, model: str, now: Values) -> Change:
     if len(both) > 1:
         a, b, groups = zip(*both, strict=True)
         d: Any = paired(np.array(a, float), np.array(b, float), None if now.clusters is None else list(groups))
-        more = getattr(d, "p_collapse", None)
-        return blank._replace(
-            difference=d.difference, low=d.low, high=d.high, p=d.p, tested=f"paired on {d.n}", p_collapse=more
+        told = blank._replace(
+            tested=f"paired on {d.n}", p_collapse=getattr(d, "p_collapse", None), same=not d.wins and not d.losses
         )
+        return told._replace(difference=d.difference, low=d.low, high=d.high, p=d.p)
     difference, low, high, p = independent_difference(then, mean)
     tested = "one sample: no test" if p is None else "by intervals"
     return blank._replace(difference=difference, low=low, high=high, p=p, tested=tested)
 
 # %% ../../nbs/reports/83b_remade.ipynb #cell-09
 def verdicts(changes: Sequence[Change]) -> list[tuple[str, float | None]]:
-    """`higher`, `lower`, `within noise`, or why it cannot be told, and the q of each."""
-    p = [math.nan if c.p is None else c.p for c in changes]
-    more = [one if c.p_collapse is None else c.p_collapse for c, one in zip(changes, p, strict=True)]
+    """`higher`, `lower`, `within noise`, `unchanged` (which asks no question, so none of the q), or why it cannot be told, and the
+    q of each."""
+    p = [math.nan if c.p is None or c.same else c.p for c in changes]
+    more = [one if c.p_collapse is None or c.same else c.p_collapse for c, one in zip(changes, p, strict=True)]
     both = zip(changes, benjamini_hochberg(p).tolist(), benjamini_hochberg(more).tolist(), strict=True)
-    return [(c.tested, None) if c.p is None else (_verdict(c, q, with_more), q) for c, q, with_more in both]
+    return [(_verdict(c, q, with_more), None if math.isnan(q) else q) for c, q, with_more in both]
 
 
 def _verdict(c: Change, q: float, q_collapse: float) -> str:
-    if c.difference is None or not is_change(q, q_collapse):
+    if c.same or c.p is None or c.difference is None:
+        return "unchanged" if c.same else c.tested
+    if not is_change(q, q_collapse):
         return "within noise"
     return "higher" if c.difference > 0 else "lower"
 

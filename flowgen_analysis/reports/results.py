@@ -101,10 +101,11 @@ def _paired(study: Study) -> tuple[list[str], list[Table]]:
     lost = {h.model: percent(h.unreadable.mean) for h in study.headlines}
     table = pair_table(
         "paired", f"{stand.leader} against each other model, paired on the samples", "Against", [r["b"] for r in rows], rows,
-        f"{stand.leader} ahead by", joined(P_NOTE, by_units(study)),
+        f"{stand.leader} ahead by", by_units(study),
         {"Unreadable, % (a / b)": [f"{lost[r['a']]} / {lost[r['b']]}" for r in rows]},
     )  # fmt: skip
-    return [told(r, study.unit) for r in rows] if len(rows) <= _SENTENCES else [], [table]
+    said = [told(r, study.unit) for r in rows] if len(rows) <= _SENTENCES else []
+    return [*said, P_NOTE], [table]
 
 # %% ../../nbs/reports/82_results.ipynb #cell-10
 _BROKEN = {"Structure errors": "structure_errors", "Unreadable": "unreadable"}

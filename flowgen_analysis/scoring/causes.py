@@ -68,7 +68,9 @@ class _Reading:
         self.ends_e, self.ends_g = subtree_ends(self.e), subtree_ends(self.g)
         self.unknown = {(kind, place) for kind, _, place in lacking}
         self.moves = moves(script)
-        self.steps = {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind in (Kind.STEP, Kind.FRAME)}
+        frames = [{p.label: i for i, p in enumerate(side) if p.kind == Kind.FRAME} for side in (self.e, self.g)]
+        self.steps = {i: frames[1][label] for label, i in frames[0].items()}
+        self.steps |= {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind == Kind.STEP}
         self.steps_g = {g: e for e, g in self.steps.items()}
         self.swapped: dict[int, tuple[str, int]] = {}  # for an expected step, what the script took for it
         self.name_heads()
@@ -102,10 +104,11 @@ class _Reading:
         inner = (i for i in range(e + 1, self.ends_e[e]) if self.e[i].role == "step")
         return sum(g < self.steps.get(i, -1) < self.ends_g[g] for i in inner)
 
-    def held(self, e: int, g: int) -> int:
-        """How many steps are inside e, or inside g, whichever are more."""
-        sides = ((self.e, e, self.ends_e), (self.g, g, self.ends_g))
-        return max(sum(p.role == "step" for p in side[i + 1 : ends[i]]) for side, i, ends in sides)
+    def held(self, e: int, g: int) -> tuple[int, int]:
+        """How many steps are inside e, and inside g."""
+        inside = self.e[e + 1 : self.ends_e[e]], self.g[g + 1 : self.ends_g[g]]
+        left, right = (sum(p.role == "step" for p in side) for side in inside)
+        return left, right
 
     def follows(self, text: str) -> str:
         """A generated text with its pills as the expected flow numbers the steps and names the trigger."""
@@ -197,8 +200,8 @@ def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:
 
 def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_Reading, int, int], bool]) -> None:
     """Pair what a rule of two steps says is one step, most steps in common first, until it says so of no more."""
-    while alike := [(-at.overlap(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
-        for _, e, g in sorted(alike):
+    while alike := [(-at.overlap(e, g), -at.common(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
+        for *_, e, g in sorted(alike):
             if e not in at.steps and g not in at.steps_g:
                 at.pair(e, g)
                 how[e] = name
@@ -209,10 +212,19 @@ def _is_moved(at: _Reading, e: int, g: int) -> bool:
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
         return False
-    if at.shares_values(e, g) or not _is_logic(at.e[e]):
-        return at.shares_values(e, g)
-    empty = not at.most(e, g) and at.steps.get(at.e[e].parent) == at.g[g].parent
-    return at.overlap(e, g) > 0 or (empty and any(at.inside(e, g)))
+    if at.shares_values(e, g) or (at.common(e, g) and _is_only_one(at, e, g)):
+        return True
+    if not _is_logic(at.e[e]):
+        return False
+    left = not at.most(e, g) or 0 in at.held(e, g)
+    return at.overlap(e, g) > 0 or (left and at.steps.get(at.e[e].parent) == at.g[g].parent and any(at.inside(e, g)))
+
+
+def _is_only_one(at: _Reading, e: int, g: int) -> bool:
+    """Whether no other step of that name is no one's."""
+    left, right = at.loose()
+    same = ([i for i in loose if side[i].label == at.e[e].label] for loose, side in ((left, at.e), (right, at.g)))
+    return [len(s) for s in same] == [1, 1]
 
 
 def _is_same_action(at: _Reading, e: int, g: int) -> bool:
@@ -221,7 +233,7 @@ def _is_same_action(at: _Reading, e: int, g: int) -> bool:
         return at.e[e].role == at.g[g].role
     if _is_logic(at.e[e]) or _is_logic(at.g[g]):
         return False
-    return (at.shares_values(e, g) or not at.most(e, g)) and _same_place(at, e, g)
+    return (at.common(e, g) > 0 or not at.most(e, g)) and _same_place(at, e, g)
 
 
 def _is_moved_action(at: _Reading, e: int, g: int) -> bool:
@@ -234,7 +246,7 @@ def _is_same_block(at: _Reading, e: int, g: int) -> bool:
     """Whether two logic steps are one at the same place with another name."""
     if not (_is_logic(at.e[e]) and _is_logic(at.g[g])):
         return False
-    held = at.held(e, g)
+    held = max(at.held(e, g))
     alike = 2 * at.overlap(e, g) >= held if held else at.steps.get(at.e[e].parent) == at.g[g].parent
     return alike and _same_place(at, e, g)
 
