@@ -28,7 +28,7 @@ from ..scoring.scores import Scores
 LEVEL = 0.05  # a difference has a q under it; a q of just this is none
 
 NULL = (
-    "p: if it were a coin flip on every sample (every deployment, where deployments are what is independent) which of the two "
+    "p: if it were a coin flip on every sample which of the two "
     "scored higher by that much, how often would their means lie at least this far apart?"
 )
 
