@@ -17,7 +17,7 @@ import traitlets
 
 from ..analysis.clusters import Cluster, clusters
 from ..analysis.compare import compare, regressions
-from ..analysis.discover import discover, halves, held_out
+from ..analysis.discover import discover
 from ..analysis.index import SliceIndex
 from ..analysis.review import review_queue
 from ..features.registry import Registry
@@ -267,12 +267,6 @@ class Discover(Sheet):
         index, model, against = self.index(self.shared.metric), self.settings["model"], self.settings["against"]
         target = (model, against) if against and against != model else model
         found = discover(index, target, by=self.settings["by"], permutations=499)
-        seen, unseen = halves(index)
-        again = discover(seen, target, by=self.settings["by"], permutations=0)
-        checks = held_out(again, unseen, target) if not again.frame.is_empty() else None
         named = f"{model} − {against}" if isinstance(target, tuple) else f"loss of {model}"
         first = discovery_html(found, named, both=isinstance(target, tuple))
-        second = "" if checks is None else (
-            f"<h3>Searched in one half of the samples, checked in the other</h3>{discovery_html(again, named, checks, isinstance(target, tuple))}"
-        )  # fmt: skip
-        return f"{first}{second}<h3>What the features do not explain</h3>{queue_html(review_queue(index), self.requirements)}"
+        return f"{first}<h3>What the features do not explain</h3>{queue_html(review_queue(index), self.requirements)}"
