@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import power
 from shared import ROOT
 
 from flowgen_analysis.analysis.compare import compare
 from flowgen_analysis.analysis.coverage import METHODS, SHAPES, coverage_table, resampled
 from flowgen_analysis.analysis.discover import discover
 from flowgen_analysis.analysis.index import SliceIndex
-from flowgen_analysis.analysis.planted import power
 from flowgen_analysis.analysis.profile import profile
 from flowgen_analysis.analysis.saved import SavedSlice, load_slices, save_slices
 from flowgen_analysis.analysis.search import conjunctions, every_sum
@@ -172,10 +172,14 @@ def test_discovery_ignores_unknown_cells_and_missing_scores():
     assert found.samples == 130
     assert found.frame["slice"][0] == "a"
     for row in found.frame.iter_rows(named=True):
-        inside = index.membership(row["slice"]).inside & ~np.isnan(scores[:, 0])
-        assert row["n"] == inside.sum()
+        names = Slice(row["slice"]).names
+        judged = (cells[:, ["abcdef".index(n) for n in names]] >= 0).all(axis=1) & ~np.isnan(scores[:, 0])
+        inside = index.membership(row["slice"]).inside & judged
+        outside = judged & ~inside
+        assert (row["n"], row["outside_n"]) == (inside.sum(), outside.sum())
         assert np.isclose(row["mean"], 1 - scores[inside].mean())
-        assert np.isclose(row["outside"], np.nanmean(1 - scores[~inside]))
+        assert np.isclose(row["outside"], 1 - scores[outside].mean())
+        assert np.isclose(row["effect"], row["mean"] - row["outside"])
 
 
 def test_clustered_intervals_hold_where_plain_ones_do_not():
