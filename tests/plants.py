@@ -12,7 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from damage import PILL, STEP, USUAL, actions, blocks, children, feeds_a_loop, flow_input, new_step, one, siblings, spaced
+from damage import (
+    PILL,
+    STEP,
+    USUAL,
+    actions,
+    blocks,
+    children,
+    feeds_a_loop,
+    flow_input,
+    new_step,
+    one,
+    siblings,
+    spaced,
+)
 
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, Query, parse_query
 from flowgen_analysis.flows.model import LOGIC_STEPS, Flow
@@ -124,7 +137,9 @@ def rename_trigger(bed: Bed) -> tuple[str, str] | None:
         return None
     bed.take((TRIGGER, "name"))
     old = bed.flow.trigger.type
-    bed.flow.trigger.type = bed.rng.choice([t for t in ("record_create", "record_update", "daily", "email") if t != old])
+    bed.flow.trigger.type = bed.rng.choice(
+        [t for t in ("record_create", "record_update", "daily", "email") if t != old]
+    )
     return old, bed.flow.trigger.type
 
 
@@ -218,7 +233,11 @@ def another_unknown_step(bed):
     return put_in(bed, "UNKNOWN")
 
 
-LOGIC = {"IF": [("condition", "zone=9")], "FOREACH": [("items", "{{trigger.zones}}")], "DOUNTIL": [("condition", "zone=9")]}
+LOGIC = {
+    "IF": [("condition", "zone=9")],
+    "FOREACH": [("items", "{{trigger.zones}}")],
+    "DOUNTIL": [("condition", "zone=9")],
+}
 
 
 @plant("extra_logic")
@@ -590,7 +609,7 @@ def table_of(
     """How each planted kind is named. called: what a kind is called, where it is not by its name."""
     called, wrong = called or {}, []
     planted, named, false, ties, singles, whole = (Counter() for _ in range(6))
-    for n, case in enumerate(cases):
+    for case in cases:
         found = explain(case.expected, case.generated, lacking=lacking)
         result = naming(case, found, called)
         planted.update(p.kind for p in case.plants)
@@ -605,9 +624,13 @@ def table_of(
     names = {k: called.get(k, k) for k in PLANTS}
     return {
         k: Row(
-            planted[k], named[k] / planted[k], named[k] / max(named[k] + false[names[k]], 1), ties[k] / planted[k],
-            singles[k], whole[k] / max(singles[k], 1),
-        )  # fmt: skip
+            planted[k],
+            named[k] / planted[k],
+            named[k] / max(named[k] + false[names[k]], 1),
+            ties[k] / planted[k],
+            singles[k],
+            whole[k] / max(singles[k], 1),
+        )
         for k in PLANTS
     }
 
@@ -616,5 +639,7 @@ def shown(rows: dict[str, Row]) -> str:
     """The table as text."""
     lines = [f"{'kind':<20}{'planted':>8}{'recall':>8}{'precision':>10}{'tied':>7}{'singles':>9}{'whole':>7}"]
     for k, r in rows.items():
-        lines.append(f"{k:<20}{r.planted:>8}{r.recall:>8.3f}{r.precision:>10.3f}{r.tied:>7.2f}{r.singles:>9}{r.whole:>7.3f}")
+        lines.append(
+            f"{k:<20}{r.planted:>8}{r.recall:>8.3f}{r.precision:>10.3f}{r.tied:>7.2f}{r.singles:>9}{r.whole:>7.3f}"
+        )
     return "\n".join(lines)

@@ -8,29 +8,24 @@ __all__ = ['Lacking', 'Cause', 'pill_head', 'pill_heads', 'find_causes']
 # %% ../../nbs/scoring/28_causes.ipynb #cell-02
 import re
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Literal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..flows.conditions import parse_query
-from .edits import Edit
-from .edits import Script
-from .edits import moves
-from .edits import subtree_ends
-from .kinds import CAUSE_KINDS
-from .kinds import KINDS
-from .kinds import Clause
-from .kinds import column_kind
-from .kinds import is_column_input
-from .kinds import is_put_off
-from .kinds import is_table_input
-from .kinds import query_mistakes
-from .kinds import value_kind
-from .tree import Kind
-from .tree import Place
+from .edits import Edit, Script, moves, subtree_ends
+from flowgen_analysis.scoring.kinds import (
+    CAUSE_KINDS,
+    KINDS,
+    Clause,
+    column_kind,
+    is_column_input,
+    is_put_off,
+    is_table_input,
+    query_mistakes,
+    value_kind,
+)
+from .tree import Kind, Place
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-04
 class Cause(NamedTuple):
@@ -308,7 +303,9 @@ def _step_kind(at: _Reading, e: int, g: int) -> str:
     if place.role == "trigger":
         return "wrong_trigger"
     if g < 0:
-        return "missing_dependency" if _is_dependency(at, e) else "missing_logic" if _is_logic(place) else "missing_step"
+        return (
+            "missing_dependency" if _is_dependency(at, e) else "missing_logic" if _is_logic(place) else "missing_step"
+        )
     if ("step", at.g[g].path) in at.unknown:
         return "unknown_step"
     if e < 0:
@@ -536,7 +533,6 @@ def _lone(at: _Reading, edit: Edit) -> _Mistake:
         one, two = at.e[e], at.g[g]
         kind = "wrong_input_name" if one.input != two.input else value_kind(one.text, two.text, at.follows)
     return _Mistake(kind, e, g, (), ())
-
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-16
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:

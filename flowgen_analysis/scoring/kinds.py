@@ -8,11 +8,9 @@ __all__ = ['CAUSE_KINDS', 'KINDS', 'Clause', 'CauseKind', 'is_table_input', 'is_
 
 # %% ../../nbs/scoring/27_kinds.ipynb #cell-02
 import re
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Literal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 # %% ../../nbs/scoring/27_kinds.ipynb #cell-04
 class CauseKind(NamedTuple):

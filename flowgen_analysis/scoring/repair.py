@@ -16,8 +16,7 @@ import polars as pl
 from ..flows.model import Generation
 from .causes import Cause, pill_head, pill_heads
 from .edits import Script, subtree_ends
-from .kinds import CAUSE_KINDS
-from .kinds import KINDS
+from .kinds import CAUSE_KINDS, KINDS
 from .loss import Explanation
 from .options import Compared, node_costs
 from .tree import Place
@@ -203,7 +202,9 @@ def _put_right(script: Script, causes: Sequence[Cause], edits: Collection[int]) 
         if CAUSE_KINDS[c.kind].change == "follows":
             nodes = (script.edits[n].expected_node for n in c.edits)
             named = {heads[h] for n in nodes if n >= 0 for h in pill_heads(expected[n].text) if h in heads}
-            own = (generated[script.edits[n].generated_node].text for n in c.edits if script.edits[n].generated_node >= 0)
+            own = (
+                generated[script.edits[n].generated_node].text for n in c.edits if script.edits[n].generated_node >= 0
+            )
             if named <= now and (named - before or any(h in gone for text in own for h in pill_heads(text))):
                 found.append(c)
     return found
