@@ -73,6 +73,7 @@ class _Reading:
         self.steps |= {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind == Kind.STEP}
         self.steps_g = {g: e for e, g in self.steps.items()}
         self.swapped: dict[int, tuple[str, int]] = {}  # for an expected step, what the script took for it
+        self.moved_with: dict[int, int] = {}  # for an expected step that moved, the one that it moved past
         self.name_heads()
 
     def pair(self, e: int, g: int) -> None:
@@ -149,7 +150,7 @@ def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-08
-_How = Literal["moved", "along", "renamed"]
+_How = Literal["moved", "along", "renamed", "kept"]
 
 
 def _pair_up(at: _Reading) -> dict[int, _How]:
@@ -172,7 +173,22 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
         if how[e] == "moved" and how.get(above) in ("moved", "along") and at.steps[above] == at.g[at.steps[e]].parent:
             how[e] = "along"
     at.name_heads()
+    _put_in_order(at, how)
     return how
+
+
+def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
+    """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved."""
+    for e in sorted(e for e, name in how.items() if name == "moved"):
+        g, above = at.steps[e], at.e[e].parent
+        if at.steps.get(above) != at.g[g].parent or any(at.inside(e, g)):
+            continue
+        beside = ((i, m) for i, m in at.steps.items() if at.e[i].parent == above and at.g[m].parent == at.g[g].parent)
+        passed = [i for i, m in beside if (i < e) != (m < g)]
+        if not passed:
+            how[e] = "kept"
+        elif min(passed) < e and all(how.get(i) == "moved" for i in passed):
+            at.moved_with[e] = min(passed)
 
 
 def _swap_nested(at: _Reading) -> None:
@@ -532,36 +548,51 @@ def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
         if edit.cost and not shares.take(n):
             what, node = _key(at, edit)
             if what == "step" and node in shares.moved:
-                what, node = "moved", _top(at, how, node)
+                node = _top(at, how, node)
+                what = how[node]
             elif what == "step" and node in at.swapped:
                 what, node = at.swapped[node]
             elif what == "step":
                 what, node = ("", -1) if shares.take_shifted(node, n) else ("alone", n)
             groups.setdefault((what, node), []).append(n)
     groups.pop(("", -1), None)
+    _give_away(groups)
     found = [(m.kind, edits, (m.e, m.g), m.said) for m, edits in zip(shares.mistakes, shares.edits, strict=True)]
-    found += [_told(at, what, node, edits) for (what, node), edits in groups.items()]
+    told: dict[tuple[str, tuple[int, int]], list[int]] = {}  # a block and its step may both have moved
+    for (what, node), edits in groups.items():
+        kind, of = _told(at, what, node)
+        told.setdefault((kind, of), []).extend(edits)
+    found += [(kind, edits, of, "") for (kind, of), edits in told.items()]
     return sorted((_cause(at, *one) for one in found if one[1]), key=lambda c: c.edits)
 
 
-def _told(at: _Reading, what: str, node: int, edits: list[int]) -> tuple[str, list[int], tuple[int, int], str]:
-    """The kind of a group of edits, the edits, the nodes it is about, and nothing more to say."""
+def _give_away(groups: dict[_Key, list[int]]) -> None:
+    """Give the edits of steps that are in place to the nearest step that is missing, extra or moved, which put them out."""
+    others = [(key, n) for key, edits in groups.items() if key[0] in ("missing", "extra", "moved") for n in edits]
+    for key in [key for key in groups if key[0] == "kept" and others]:
+        edits = groups.pop(key)
+        nearest, _ = min(others, key=lambda other, at=edits[0]: abs(other[1] - at))
+        groups[nearest].extend(edits)
+
+
+def _told(at: _Reading, what: str, node: int) -> tuple[str, tuple[int, int]]:
+    """The kind of a group of edits, and the nodes that it is about."""
     if what == "alone":
         m = _lone(at, at.edits[node])
-        return m.kind, edits, (m.e, m.g), ""
+        return m.kind, (m.e, m.g)
     of = (-1, node) if what == "extra" else (node, at.steps.get(node, -1))
-    if what != "moved":
-        return _step_kind(at, *of), edits, of, ""
+    if what not in ("moved", "kept"):
+        return _step_kind(at, *of), of
     lost, taken = at.inside(*of)
     if about := lost or taken:  # what it holds did not move with it
-        return "misplaced_step", edits, (about[0], at.steps[about[0]]), ""
-    return _move_kind(at, *of), edits, of, ""
+        return "misplaced_step", (about[0], at.steps[about[0]])
+    return _move_kind(at, *of), of
 
 
 def _top(at: _Reading, how: dict[int, _How], e: int) -> int:
     """The step that moved and that the step e moved along with."""
-    while how[e] == "along":
-        e = at.e[e].parent
+    while how[e] == "along" or e in at.moved_with:
+        e = at.e[e].parent if how[e] == "along" else at.moved_with[e]
     return e
 
 
