@@ -55,7 +55,8 @@ _NAMED = 4  # models in a sentence
 
 
 def _broken(h: Headline) -> float:
-    return (h.unreadable.mean or 0.0) + (h.structure_errors.mean or 0.0)
+    unreadable = h.unreadable.mean or 0.0
+    return unreadable + (1 - unreadable) * (h.structure_errors.mean or 0.0)
 
 
 def _cause(kind: str, share: float, **_: object) -> str:
