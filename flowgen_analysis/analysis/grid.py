@@ -14,7 +14,7 @@ import numpy as np
 from . import bitsets
 from .compare import EXACT, Paired, benjamini_hochberg, smallest_p
 from .index import SliceIndex
-from .statistics import Mean, t_critical
+from .statistics import Mean, difference_from_clusters, difference_from_sums
 
 # %% ../../nbs/analysis/44c_grid.ipynb #cell-05
 def exact_p(differences: np.ndarray) -> float:
@@ -92,16 +92,18 @@ class Grid:
         return [float(a / b) if b > 0 else None for a, b in zip(lost, self._losses, strict=True)]
 
     def _lost(self, words: np.ndarray) -> np.ndarray:
-        n, total, _ = bitsets.sums(words, self._values, self._known)
-        return n - total
+        sums = bitsets.sums(words, self._values, self._known)
+        return sums.n - sums.total
 
     def differences(self, words: np.ndarray, baseline: str) -> list[Paired]:
         """Each model minus `baseline` over a set, as `paired` has it. Up to 20 samples that differ p is exact, up to a thousand
         it is `saddle_p`, beyond `near_p`. Raises `InputError` for a model that is not there."""
         values, known, squares, wins, losses, differences = self._minus(baseline)
-        n, total, square = (s.tolist() for s in bitsets.sums(words, values, known))
-        fourth = bitsets.sums(words, squares, known)[2].tolist()
+        sums = bitsets.sums(words, values, known)
+        n, total, square = (s.tolist() for s in sums[:3])
+        fourth = bitsets.sums(words, squares, known).squares.tolist()
         won, lost = (bitsets.count(side & words).tolist() for side in (wins, losses))
+        intervals = self._intervals(words, values, known, sums, won, lost)
         rows = None
         found = []
         for i in range(len(self.index.models)):
@@ -114,10 +116,26 @@ class Grid:
                 p = exact_p(own) if flips <= EXACT else saddle_p(own)
             else:
                 p = near_p(flips, total[i], square[i], fourth[i])
-            ends = _interval(n[i], total[i], square[i])
+            ends = intervals[i]
             counted = (won[i], n[i] - flips, lost[i])
             found.append(Paired(n[i], ends.mean, ends.low, ends.high, p, smallest_p(flips), *counted, n[i]))
         return found
+
+    def _intervals(
+        self,
+        words: np.ndarray,
+        values: np.ndarray,
+        known: np.ndarray,
+        sums: bitsets.Sums,
+        won: list[int],
+        lost: list[int],
+    ) -> list[Mean]:
+        """The mean difference of each model with its interval, by cluster where the index has clusters."""
+        differing = [sum(sides) for sides in zip(won, lost, strict=True)]
+        if self.index.clusters is None:
+            return [difference_from_sums(*row) for row in zip(*(s.tolist() for s in sums), differing, strict=True)]
+        n, total = bitsets.cluster_sums(words, values, known, self.index.clusters)
+        return [difference_from_clusters(*row) for row in zip(n, total, sums.squares, differing, strict=True)]
 
     def _minus(self, baseline: str) -> tuple[np.ndarray, ...]:
         if baseline not in self._against:
@@ -126,15 +144,6 @@ class Grid:
             sides = (bitsets.pack(d > 1e-12), bitsets.pack(d < -1e-12))
             self._against = {baseline: (values, known, values**2, *sides, d)}
         return self._against[baseline]
-
-
-def _interval(n: int, total: float, squares: float) -> Mean:
-    """Mean and 95% t interval from sums."""
-    if n < 2:
-        return Mean(n, total / n if n else None)
-    mean = total / n
-    half = t_critical(n - 1) * math.sqrt(max(squares - n * mean**2, 0.0) / (n - 1) / n)
-    return Mean(n, mean, mean - half, mean + half)
 
 
 def q_values(rows: Sequence[Sequence[Paired]], models: Sequence[str], baseline: str) -> np.ndarray:
