@@ -15,7 +15,7 @@ import polars as pl
 import typer
 
 from ..analysis.headline import Headline, headlines
-from ..analysis.statistics import Mean, mean_from_sums
+from ..analysis.statistics import Mean, loss_from_sums
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
@@ -135,7 +135,7 @@ def _causes(loaded: Loaded, options: Options) -> pl.DataFrame:
     """A row a model and cause: its mean loss with the interval, and its share of all the model loses."""
     with progress_bar("explaining") as progress:
         found = explain_runs(loaded.samples, loaded.runs, options=options, progress=progress).by_kind()
-    means = [mean_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) for r in found.to_dicts()]
+    means = [loss_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) for r in found.to_dicts()]
     ends = {"low": [m.low for m in means], "high": [m.high for m in means]}
     return found.with_columns(**{name: pl.Series(name, values, pl.Float64) for name, values in ends.items()})
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from ..analysis.clusters import Cluster
 from ..analysis.discover import Discovery
-from ..analysis.statistics import mean_from_sums
+from ..analysis.statistics import loss_from_sums
 from .differences import LEVEL, p_value, points, sample_button, slice_button
 from .style import describe, escape, interval, model_colours, percent
 from .tables import escape_title
@@ -94,7 +94,7 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
 def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     if row is None:
         return '<td class="fg-none">–</td>'
-    mean = mean_from_sums(row["n"], row["loss"] * row["n"], row["squares"])
+    mean = loss_from_sums(row["n"], row["loss"] * row["n"], row["squares"])
     why = f"{describe(mean, 'points lost')}, met in {row['met']} of them"
     bar = f'<i class="fg-share" style="width:{64 * row["share"] / most:.0f}px;background:{colour}"></i>'
     return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}%</td>'
@@ -124,7 +124,7 @@ def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, s
 def _repair_cell(row: Mapping | None) -> str:
     if row is None or row["points"] <= 0:
         return '<td class="fg-none">–</td>'
-    mean = mean_from_sums(row["n"], row["points"] * row["n"], row["squares"], (-1.0, 1.0))
+    mean = loss_from_sums(row["n"], row["points"] * row["n"], row["squares"])
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{points(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 

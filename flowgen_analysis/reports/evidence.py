@@ -13,7 +13,7 @@ import polars as pl
 from ..analysis.compare import benjamini_hochberg, compare, is_difference, regressions
 from ..analysis.discover import discover, halves, held_out
 from ..analysis.review import review_queue
-from ..analysis.statistics import Mean, mean_from_sums
+from ..analysis.statistics import Mean, loss_from_sums
 from ..figures.style import percent
 from flowgen_analysis.reports.content import (
     Cell,
@@ -129,7 +129,7 @@ def causes(m: Material) -> Section | LEFT_OUT:
         own = {r["kind"]: r for r in frame.filter(pl.col("model") == model).to_dicts()}
         for kind in kinds[:_CAUSES]:
             r = own.get(kind)
-            lost = mean_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) if r else Mean(0, None)
+            lost = loss_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) if r else Mean(0, None)
             share = _share(r["share"] if r else None)
             rows.append(
                 (
@@ -169,7 +169,7 @@ def causes(m: Material) -> Section | LEFT_OUT:
 
 def _worth(row: dict | None) -> Cell:
     """The points that a repair is worth, a mean over the samples."""
-    worth = mean_from_sums(row["n"], row["n"] * row["points"], row["squares"], (-1, 1)) if row else Mean(0, None)
+    worth = loss_from_sums(row["n"], row["n"] * row["points"], row["squares"]) if row else Mean(0, None)
     return points(worth.mean, worth.low, worth.high, worth.n)
 
 

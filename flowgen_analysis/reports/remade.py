@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..analysis.compare import benjamini_hochberg, independent_difference, paired
-from ..analysis.statistics import Mean, difference_interval, mean_interval
+from ..analysis.statistics import Mean, difference_interval, loss_interval, mean_interval
 from ..flows.files import InputError
 from flowgen_analysis.reports.content import (
     NONE,
@@ -36,17 +36,16 @@ from ..scoring.kinds import KINDS
 
 # %% ../../nbs/reports/83b_remade.ipynb #cell-04
 class Values(NamedTuple):
-    """The samples a finding is about and, by model, a value for each (nan for none), with the bounds of the values."""
+    """The samples a finding is about and, by model, a value for each (nan for none): `score`, `difference` or `loss`."""
 
     samples: list[str]
     values: dict[str, np.ndarray]
-    bounds: tuple[float, float] = (0.0, 1.0)
+    kind: str = "score"
 
     def means(self) -> dict[str, Mean]:
         """Mean, interval and n of each; of differences the interval that `paired` has."""
-        if self.bounds[0] < 0:
-            return {model: difference_interval(v) for model, v in self.values.items()}
-        return {model: mean_interval(v, self.bounds) for model, v in self.values.items()}
+        interval = {"score": mean_interval, "difference": difference_interval, "loss": loss_interval}[self.kind]
+        return {model: interval(v) for model, v in self.values.items()}
 
 
 def values(m: Material, found: Finding) -> Values:
@@ -69,11 +68,11 @@ def values(m: Material, found: Finding) -> Values:
     if not ids:
         raise InputError("slice", f"{found.slice or 'all samples'} holds no sample")
     if found.kind == "cause":
-        return Values(ids, {model: _lost(m, found.cause, model, ids) for model in models})
+        return Values(ids, {model: _lost(m, found.cause, model, ids) for model in models}, "loss")
     columns = {model: index.column(model)[inside] for model in models}
     if found.kind == "comparison":
         a, b = models
-        return Values(ids, {f"{a} − {b}": columns[a] - columns[b]}, (-1.0, 1.0))
+        return Values(ids, {f"{a} − {b}": columns[a] - columns[b]}, "difference")
     return Values(ids, columns)
 
 
@@ -215,7 +214,7 @@ def _section(
 
 
 def _cell(now: Values, mean: Mean) -> Cell:
-    return points(mean.mean, mean.low, mean.high, mean.n) if now.bounds[0] < 0 else score(mean)
+    return points(mean.mean, mean.low, mean.high, mean.n) if now.kind == "difference" else score(mean)
 
 
 def _then(one: Finding, now: Values, c: Change) -> tuple[Cell, Cell, Cell]:
