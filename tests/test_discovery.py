@@ -191,7 +191,10 @@ def deployed(seed: int, clustered: bool, samples: int = 107) -> SliceIndex:
 
 
 def deployed_alarms(repeats: int, clustered: bool, samples: int = 107) -> float:
-    found = (discover(deployed(s, clustered, samples), "m0", permutations=199, splits=0, seed=s).frame for s in range(repeats))
+    found = (
+        discover(deployed(s, clustered, samples), "m0", permutations=199, splits=0, seed=s).frame
+        for s in range(repeats)
+    )
     return float(np.mean([(f["p"] <= 0.05).any() for f in found]))
 
 

@@ -9,8 +9,7 @@ __all__ = ['Lacking', 'Cause', 'pill_head', 'pill_heads', 'find_causes']
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
-from itertools import product
+from itertools import combinations, product
 from typing import Literal, NamedTuple
 
 from ..flows.conditions import parse_query
