@@ -26,6 +26,7 @@ from flowgen_analysis.features.registry import Registry
 from flowgen_analysis.flows.dataset import load_samples
 from flowgen_analysis.flows.model import Flow, Sample, Step
 from flowgen_analysis.scoring.scores import Scores
+from flowgen_analysis.study import Study
 from flowgen_analysis.widgets.explorer import Explorer
 rng, n, models = np.random.default_rng(0), 100_000, [f"model {i}" for i in range(6)]
 registry = Registry.load(Path("../feature_matrices/features.toml"))
@@ -43,7 +44,8 @@ frames = [
     for i, m in enumerate(models)
 ]
 scores = Scores(pl.concat(frames), pl.DataFrame({"model": [], "sample_id": []}, {"model": pl.String, "sample_id": pl.String}), n)
-explorer = Explorer(samples, [], FeatureMatrix(pl.DataFrame({"sample_id": ids, **present})), scores, registry)
+matrix = FeatureMatrix(pl.DataFrame({"sample_id": ids, **present}))
+explorer = Explorer(Study("large", samples, [], registry, matrix, scores=scores))
 explorer
 """
 # From the click until the browser has painted the frame with the new count; what the screen says of it is drawn in one go.

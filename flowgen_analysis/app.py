@@ -15,7 +15,6 @@ import ipywidgets
 from .figures.discoveries import causes_html
 from .figures.style import escape
 from .flows.files import InputError
-from .reports.build import summary
 from .reports.html import section_html
 from .reports.remade import kept_findings
 from .widgets.explorer import Explorer
@@ -43,13 +42,14 @@ class App(Tabs):
     def __init__(self, workbench: Workbench):
         self.workbench, self.shared = workbench, Shared()
         self.explorer: Explorer | None = None
-        wb, index = workbench, workbench.index
+        wb = workbench
+        study = lambda: wb.study  # noqa: E731  # the one of now: a reload makes another
         views = {
             "Overview": self._overview,
             "Slices": self._slices,
-            "Compare": lambda: Compare(self.shared, index, wb.registry, self._requirements()),
-            "Causes": lambda: Causes(self.shared, index, lambda: wb.losses, lambda: wb.repairs),
-            "Discover": lambda: Discover(self.shared, index, self._requirements()),
+            "Compare": lambda: Compare(self.shared, study),
+            "Causes": lambda: Causes(self.shared, study),
+            "Discover": lambda: Discover(self.shared, study),
             "Tag": lambda: Named("Tag", lambda by: wb.tagger(by, self.shared.slice)),
             "Rate": lambda: Named("Rate", wb.rater),
             "Generate": lambda: wb.generator(self.shared, self.reload),
@@ -57,7 +57,7 @@ class App(Tabs):
         }
         self.shared.observe(self._passed_on, ["slice", "metric"])
         self.shared.observe(self._open_sample, "selected")
-        super().__init__(views, SliceBar(self.shared, index), ["Overview", "Slices", "Rate", "Report"], HOVERS)
+        super().__init__(views, SliceBar(self.shared, study), ["Overview", "Slices", "Rate", "Report"], HOVERS)
 
     def reload(self) -> None:
         """Read the project's files again, and make every view anew when it is next on show; but a run goes on in its own."""
@@ -65,9 +65,6 @@ class App(Tabs):
         self.explorer = None
         self.made = {name: view for name, view in self.made.items() if name == "Generate"}
         self.show()
-
-    def _requirements(self) -> dict[str, str]:
-        return {s.id: s.requirement for s in self.workbench.samples}
 
     def _overview(self) -> ipywidgets.DOMWidget:
         lost = f"<div><h3>Where it is lost</h3>{causes_html(self.workbench.causes(), shown=8)}</div>"
@@ -173,10 +170,9 @@ class ReportSheet(Sheet):
     def answer(self) -> str:
         """What is in the report."""
         wb = self.workbench
-        material = wb.material()
-        section, gone = kept_findings(material, wb.findings.list())
+        section, gone = kept_findings(wb.study, wb.findings.list())
         told = f'<p class="fg-caption" role="status">{escape(self.told)}</p>' if self.told else ""
-        first = "".join(f"<p>{escape(sentence)}</p>" for sentence in summary(material))
+        first = "".join(f"<p>{escape(sentence)}</p>" for sentence in wb.verdict())
         lost = "".join(f'<p class="fg-caption">{escape(f"{title}: {why}")}</p>' for title, why in gone)
         cards = (
             section_html(section)

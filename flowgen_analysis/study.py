@@ -6,7 +6,7 @@
 __all__ = ['MANY', 'REPAIRED', 'deployments', 'made_of', 'Generations', 'Study', 'open_study']
 
 # %% ../nbs/53_study.ipynb #cell-02
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from .analysis.subsets import SubsetTable, subset_tables
 from .features.journal import load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
+from .figures.sentences import verdict_sentences
 from .figures.style import counted, words
 from .flows.dataset import Run, load_runs, load_samples
 from .flows.files import InputError
@@ -65,21 +66,22 @@ class Generations:
 
     def __init__(self, runs: Sequence[Run]):
         self._found: dict[tuple[str, str], list[Generation]] = {}
-        self._models: dict[str, list[str]] = {}
         for g in sorted((g for run in runs for g in run.generations), key=lambda g: g.repeat):
             self._found.setdefault((g.sample_id, g.model), []).append(g)
-            if g.model not in self._models.setdefault(g.sample_id, []):
-                self._models[g.sample_id].append(g.model)
 
     def of(self, sample_id: str, models: Sequence[str]) -> list[Generation]:
         """What these models made of a sample: in their order, repeats in order."""
         return [g for m in models for g in self._found.get((sample_id, m), [])]
 
-    def failure(self, sample_id: str, model: str) -> str:
-        """Why a model has no flow for a sample, in one line; empty where each of its repeats has one."""
-        reasons = (g.error or "no flow" for g in self._found.get((sample_id, model), []) if g.generated is None)
-        found = next(reasons, "")
-        return f"{model} could not be read: {found}"[:300] if found else ""
+    @cached_property
+    def failures(self) -> dict[tuple[str, str], str]:
+        """By sample and model, in one line, why its first generation without a flow has none."""
+        unread = {key: next((g for g in found if g.generated is None), None) for key, found in self._found.items()}
+        return {
+            (sample, model): f"{model} could not be read: {g.error or 'no flow'}"[:300]
+            for (sample, model), g in unread.items()
+            if g
+        }
 
 # %% ../nbs/53_study.ipynb #cell-11
 REPAIRED = 1200  # generations beyond which repairs are tried on some of the samples
@@ -226,6 +228,12 @@ class Study:
         """Who leads, on which samples, and who cannot be told from the leader."""
         return self._once(("standing", metric), lambda: standing(self.index(metric)))
 
+    def verdict(self, metric: str = "inputs") -> list[str]:
+        """Which model is better, and is it real? In sentences."""
+        stand = self.standing(metric)
+        top = self.top_causes(stand.leader, metric=metric) if stand.leader else None
+        return verdict_sentences(stand, self.dataset, self.unit, top, self.headlines)
+
     def compare(
         self, models: Sequence[str] = (), baseline: str = "", slices: Sequence[str] = ("",), metric: str = "inputs"
     ) -> pl.DataFrame:
@@ -271,23 +279,25 @@ class Study:
         """The samples to open first, and why."""
         return self._once(("review", metric), lambda: review_queue(self.index(metric)))
 
-    def losses(self, metric: str = "inputs") -> Losses:
+    def losses(self, metric: str = "inputs", progress: Callable[[int, int], None] | None = None) -> Losses:
         """Why every generation lost what it lost. Causes explain FlowSim as generated, so validation changes nothing here."""
         inputs = not metric.startswith("outline")
-        return self._once(("losses", str(inputs)), lambda: collect_losses(self._explained(inputs), inputs))
+        return self._once(("losses", str(inputs)), lambda: collect_losses(self._explained(inputs, progress), inputs))
 
     def repairs(self, metric: str = "inputs") -> Repairs:
         """What undoing each kind of mistake is worth; of a large dataset on some samples, the same each time."""
         inputs = not metric.startswith("outline")
         return self._once(("repairs", str(inputs)), lambda: repair_runs(self._repairable(inputs)))
 
-    def _explained(self, inputs: bool) -> list[tuple[Generation, Explanation]] | Any:
+    def _explained(
+        self, inputs: bool, progress: Callable[[int, int], None] | None = None
+    ) -> Iterable[tuple[Generation, Explanation]]:
         """Every generation that has a score, explained; kept where there are few of them."""
-        if sum(len(r.generations) for r in self.runs) > REPAIRED:
-            return explained(self.samples, self.runs, inputs)
-        return self._once(("explained", str(inputs)), lambda: list(explained(self.samples, self.runs, inputs)))
+        make = lambda: explained(self.samples, self.runs, inputs, progress=progress)  # noqa: E731
+        few = sum(len(r.generations) for r in self.runs) <= REPAIRED
+        return self._once(("explained", str(inputs)), lambda: list(make())) if few else make()
 
-    def _repairable(self, inputs: bool) -> Any:
+    def _repairable(self, inputs: bool) -> Iterable[tuple[Generation, Explanation]]:
         if sum(len(r.generations) for r in self.runs) <= REPAIRED:
             return self._explained(inputs)
         size = max(REPAIRED // max(len(self.runs), 1), 1)

@@ -8,20 +8,17 @@ __all__ = ['Workbench']
 # %% ../nbs/90_workbench.ipynb #cell-02
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import polars as pl
 
-from .analysis.compare import compare, regressions
-from .analysis.discover import Discovery, discover
-from .analysis.facts import sample_facts
-from .analysis.headline import Headline, headlines
-from .analysis.index import SliceIndex, join
-from .analysis.profile import SliceProfile, profile
-from .analysis.subsets import SubsetTable, subset_tables
+from .analysis.discover import Discovery
+from .analysis.headline import Headline
+from .analysis.index import SliceIndex
+from .analysis.profile import SliceProfile
+from .analysis.subsets import SubsetTable
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
@@ -29,16 +26,16 @@ from .figures.tables import subset_html
 from .flows.dataset import Run
 from .flows.files import InputError
 from .flows.model import Sample
-from .model_runs import cell_line, generate, stale_runs
+from .model_runs import cell_line, generate
 from .project import Project
 from .reports.build import build
 from .reports.content import Content
 from .reports.findings import Findings, finding
 from .reports.remade import figures
 from .reports.write import check_form, write_report
-from .scoring.loss import Losses, explain_runs, explained
-from .scoring.repair import Repairs, repair_runs
-from .scoring.scores import Scores, score_runs
+from .scoring.loss import Losses
+from .scoring.repair import Repairs
+from .scoring.scores import Scores
 from .study import Study
 from .widgets.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
@@ -74,91 +71,104 @@ class Workbench:
     def reload(self) -> None:
         """Read the files again; what was computed from them is computed again when asked for. The last overview and the last
         explorer that were opened show it at once."""
-        self.samples: list[Sample] = self.project.samples(self.dataset)
-        self.runs: list[Run] = self.project.runs(self.dataset, self.samples)
-        self.registry: Registry = self.project.registry()
-        self.matrix: FeatureMatrix = self.project.matrix(self.dataset, self.samples)
-        for name in ("scores", "notes", "losses", "repairs", "study"):
-            self.__dict__.pop(name, None)
+        self.study = Study.open(self.project, self.dataset)
         for renew in self._renewals.values():
             renew()
 
-    @cached_property
+    # -- what there is
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The samples of the dataset."""
+        return self.study.samples
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs over it."""
+        return self.study.runs
+
+    @property
+    def registry(self) -> Registry:
+        """The features that are asked about."""
+        return self.study.registry
+
+    @property
+    def matrix(self) -> FeatureMatrix:
+        """Which sample has which feature."""
+        return self.study.matrix
+
+    @property
     def scores(self) -> Scores:
         """FlowSim and checks of every generation."""
-        return score_runs(self.samples, self.runs)
+        return self.study.scores
 
-    @cached_property
-    def study(self) -> Study:
-        """The dataset and all that is computed from it."""
-        known = (self.dataset, self.samples, self.runs, self.registry, self.matrix, self.project)
-        return Study(*known, scores=self.scores)
-
-    @cached_property
+    @property
     def notes(self) -> dict[str, str]:
-        """What a model is, where its run says so: `baseline: …`; and that a run is out of date: `stale: …`."""
-        made = {run.model: (run.generations[0].model_extra or {}).get("made") for run in self.runs if run.generations}
-        notes = {model: str(m["note"]) for model, m in made.items() if isinstance(m, dict) and m.get("note")}
-        for model, why in stale_runs(self.project, self.dataset, self.samples, self.runs).items():
-            notes[model] = "; ".join([f"stale: {why}", *([notes[model]] if model in notes else [])])
-        return notes
+        """What is to be said of a model beside its scores: `stale: …`, what it lacks, `baseline: …`."""
+        return self.study.notes
+
+    @property
+    def losses(self) -> Losses:
+        """Why every generation lost what it lost: causes whose shares add up to the loss."""
+        return self.study.losses()
+
+    @property
+    def repairs(self) -> Repairs:
+        """How many points it would bring to undo one kind of edit in every generation."""
+        return self.study.repairs()
+
+    # -- answers
 
     def index(self, metric: str = "inputs") -> SliceIndex:
         """The matrix joined with scores by `metric`, ready to be sliced."""
-        return SliceIndex.from_tables(self.matrix, self.scores, metric, facts=sample_facts(self.samples))
+        return self.study.index(metric)
 
     def table(self, metric: str = "inputs") -> pl.DataFrame:
         """The joined table: a row a sample, the features, a score a model (arXiv 2505.24189, Table 4)."""
-        return join(self.matrix, self.scores, metric)
+        return self.study.table(metric)
 
     def headline(self) -> list[Headline]:
         """A row a model, the best first."""
-        return headlines(self.scores)
+        return self.study.headlines
+
+    def verdict(self, metric: str = "inputs") -> list[str]:
+        """Which model is better, and is it real? In sentences, those that the report begins with."""
+        return self.study.verdict(metric)
 
     def subset_tables(self, metric: str = "inputs") -> list[SubsetTable]:
         """Each subset's features and union, a mean a model (arXiv 2505.24189, Table 5)."""
-        return subset_tables(self.index(metric), self.registry)
+        return self.study.subset_tables(metric)
 
     def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> pl.DataFrame:
-        """Models paired on the samples of each slice: difference with its interval, exact p, q over the frame."""
-        return compare(self.index(metric), models, slices=slices)
+        """Models paired on the samples of each slice: difference with its interval, p, q over the frame."""
+        return self.study.compare(models, slices=tuple(slices), metric=metric)
 
     def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Discovery:
         """Slices in which `model` loses most, or differs most from `against`. Options as in `analysis.discover`."""
-        index = self.index(metric)
-        first = model or index.models[0]
-        return discover(index, (first, against) if against else first, **options)
+        return self.study.discover(model, against, metric, **options)
 
-    @cached_property
-    def losses(self) -> Losses:
-        """Why every generation lost what it lost: causes whose shares add up to the loss."""
-        return explain_runs(self.samples, self.runs)
-
-    @cached_property
-    def repairs(self) -> Repairs:
-        """How many points it would bring to undo one kind of edit in every generation."""
-        return repair_runs(explained(self.samples, self.runs))
-
-    def causes(self, slice: str = "", model: str = "") -> pl.DataFrame:
+    def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
-        return _of(model, self.losses.by_kind(self.index().members(slice)))
+        return self.study.causes(slice, model, metric)
 
-    def worth(self, slice: str = "", model: str = "") -> pl.DataFrame:
+    def worth(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""
-        return _of(model, self.repairs.by_repair(self.index().members(slice)))
+        return self.study.worth(slice, model, metric)
 
     def profile(self, slice: str = "", metric: str = "inputs") -> SliceProfile:
         """A slice beside its complement: mean, interval, share of the loss and of structure errors, a model each."""
-        return profile(self.index(metric), slice)
+        return self.study.profile(slice, metric)
 
     def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
         """The samples of a slice on which model `new` scores lower than `old` by more than `by` (0..1), the worst first."""
-        return regressions(self.index(metric), new, old, slice, by)
+        return self.study.regressions(new, old, slice, metric, by)
+
+    # -- views
 
     def overview(self):
         """Which model is better, and is it real? A chart of every model's means with their intervals."""
-        chart = overview(self.scores, self.notes)
-        self._renewals["overview"] = lambda: chart.show_instead(overview(self.scores, self.notes).figure)
+        chart = overview(self.study)
+        self._renewals["overview"] = lambda: chart.show_instead(overview(self.study).figure)
         return chart
 
     def subsets(self, metric: str = "inputs"):
@@ -168,14 +178,9 @@ class Workbench:
     def explorer(self, metric: str = "inputs", state: str = "") -> Explorer:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
         explorer's `state_text` says."""
-        explorer = Explorer(
-            *self._tables(), metric=metric, slices_path=self.project.slices_path, keep=self.keep, state=state
-        )
-        self._renewals["explorer"] = lambda: explorer.renew(*self._tables())
+        explorer = Explorer(self.study, metric, keep=self.keep, state=state)
+        self._renewals["explorer"] = lambda: explorer.renew(self.study)
         return explorer
-
-    def _tables(self) -> tuple:
-        return self.samples, self.runs, self.matrix, self.scores, self.registry, self.notes
 
     def tagger(self, by: str, slice: str = "") -> Tagger:
         """Judge features sample by sample, with keys; every tag is in the journal before the screen shows it. `by`: who."""
@@ -220,11 +225,7 @@ class Workbench:
 
     def report_content(self, **options) -> Content:
         """What a report says, as data. Options as in `reports.build.build`: title, date, baseline, samples. Raises `InputError`."""
-        return build(self.material(), **options)
-
-    def material(self) -> Study:
-        """What reports and findings are made from."""
-        return self.study
+        return build(self.study, **options)
 
     @property
     def findings(self) -> Findings:
@@ -234,13 +235,9 @@ class Workbench:
     def keep(self, kind: str | Mapping[str, Any], title: str = "", note: str = "", **fields) -> str:
         """Keep a finding for the report, with its figures of today: a kind (`reports.findings.KIND`), or a widget's state. note:
         Markdown. fields: slice, metric, models, sample, cause. One line that says where. Raises `InputError`."""
-        kept = figures(self.material(), finding(kind, title, note, **fields), datetime.date.today().isoformat())
+        kept = figures(self.study, finding(kind, title, note, **fields), datetime.date.today().isoformat())
         return f"kept in {self.findings.add(kept).relative_to(self.project.root)}"
 
     def __repr__(self) -> str:
         models = ", ".join(run.model for run in self.runs) or "no run"
         return f"Workbench({self.dataset}: {len(self.samples)} samples; {models})"
-
-
-def _of(model: str, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.filter(pl.col("model") == model) if model else frame

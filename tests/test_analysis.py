@@ -39,7 +39,10 @@ from flowgen_analysis.scoring.scores import score_runs
 NAMES = ["a", "b", "c", "d"]
 SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne}
 
-leaf = st.sampled_from(NAMES) | st.tuples(st.sampled_from(list(SIGNS)), st.integers(0, 4)).map(lambda t: ("steps", *t))
+FACTS = {"steps": st.integers(0, 4), "score.m": st.integers(0, 100)}
+leaf = st.sampled_from(NAMES) | st.sampled_from(list(FACTS)).flatmap(
+    lambda fact: st.tuples(st.just(fact), st.sampled_from(list(SIGNS)), FACTS[fact])
+)
 trees = st.recursive(
     leaf,
     lambda inner: st.tuples(st.just("~"), inner) | st.tuples(st.sampled_from("&|"), inner, inner),
@@ -50,8 +53,8 @@ trees = st.recursive(
 def text_of(tree) -> str:
     if isinstance(tree, str):
         return tree
-    if tree[0] == "steps":
-        return f"steps {tree[1]} {tree[2]}"
+    if tree[0] in FACTS:
+        return f"{tree[0]} {tree[1]} {tree[2]}{'%' if tree[0] == 'score.m' and tree[2] % 2 else ''}"
     return f"~({text_of(tree[1])})" if tree[0] == "~" else f"({text_of(tree[1])}) {tree[0]} ({text_of(tree[2])})"
 
 
@@ -59,8 +62,9 @@ def judge(tree, cells: dict) -> bool | None:
     """Kleene's three-valued logic, a sample at a time."""
     if isinstance(tree, str):
         return cells[tree]
-    if tree[0] == "steps":
-        return None if cells["steps"] is None else SIGNS[tree[1]](cells["steps"], tree[2])
+    if tree[0] in FACTS:
+        known = cells["steps"] if tree[0] == "steps" else None if cells["m"] is None else round(100 * cells["m"])
+        return None if known is None else SIGNS[tree[1]](known, tree[2])
     if tree[0] == "~":
         inner = judge(tree[1], cells)
         return None if inner is None else not inner
@@ -75,7 +79,10 @@ def test_an_index_answers_as_a_naive_reader_would(tree, seed, samples):
     rng = np.random.default_rng(seed)
     cells = [
         {n: rng.choice([True, False, None], p=[0.4, 0.4, 0.2]) for n in NAMES}
-        | {"steps": rng.choice([None, 0, 1, 2, 3, 4]), "m": rng.random() if rng.random() < 0.9 else None}
+        | {
+            "steps": rng.choice([None, 0, 1, 2, 3, 4]),
+            "m": int(rng.integers(0, 101)) / 100 if rng.random() < 0.9 else None,
+        }
         for _ in range(samples)
     ]
     frame = pl.DataFrame(
@@ -98,6 +105,23 @@ def test_an_index_answers_as_a_naive_reader_would(tree, seed, samples):
         assert index.counts(found.inside) == {
             n: sum(c[n] is True and s is True for c, s in zip(cells, said, strict=True)) for n in NAMES
         }
+
+
+def test_a_share_in_a_slice_is_what_screens_show():
+    index = SliceIndex.from_arrays(np.ones((3, 1), bool), ["a"], np.array([[0.29], [0.4], [1.0]]), ["x"])
+    assert index.members("score.x < 40") == index.members("score.x < 40%") == index.members("score < 40") == ["0"]
+    assert Slice("score.x < 40%").comparisons[0].name == "score.x < 40"
+    assert index.members("score = 29") == ["0"]
+    assert index.members("score.x >= 100") == ["2"]
+    for text, said in {
+        "score < 0.4": "write 40",
+        "structure_errors.x = 0.005%": "no fact",
+        "score.x > 100.5": "from 0 to 100",
+        "score.x > -1": "from 0 to 100",
+        "a & steps > 40%": "without %",
+    }.items():
+        with pytest.raises(InputError, match=said):
+            index.members(text)
 
 
 @settings(deadline=None)
@@ -229,7 +253,7 @@ def test_coverage_and_loss_add_up_on_real_scores(bundled):
     wide = bundled.by_sample().pivot("model", index="sample_id", values="inputs")
     frame = wide.with_columns((pl.col("rules") > 0.3).alias("easy"), (pl.int_range(pl.len()) % 3 == 0).alias("third"))
     index = SliceIndex.from_frame(frame, bundled.models)
-    for text in ("third", "easy & third", "score.rules < 20%"):
+    for text in ("third", "easy & third", "score.rules < 20"):
         inside, outside = profile(index, text), profile(index, f"~({text})")
         for a, b in zip(inside.models, outside.models, strict=True):
             assert np.isclose(a.coverage + b.coverage, 1)

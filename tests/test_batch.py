@@ -16,7 +16,8 @@ import pytest
 from damage import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT, SHARED, needs_shared
+from shared import ROOT, SHARED, examples, needs_shared
+from shell import flowgen
 from strategies import flows
 
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples, save_run
@@ -61,8 +62,9 @@ def same(found: pl.DataFrame, expected: pl.DataFrame) -> bool:
     return found.select(expected.columns).equals(expected)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("part", [7, 500])
+@pytest.mark.parametrize(
+    ("jobs", "part"), [(1, 500), (2, 40), *(pytest.param(j, 7, marks=pytest.mark.verify) for j in (1, 2))]
+)
 def test_the_numbers_are_those_of_score_runs(work, plain, tmp_path, jobs, part):
     samples, runs = work
     calls = []
@@ -147,7 +149,7 @@ branching = _branching()
 
 
 @given(a_dataset(), st.sampled_from(EVERY), st.sampled_from(["numba", "zss"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(20, 80), deadline=None)
 def test_options_and_engines_give_what_score_runs_gives(tmp_path_factory, data, options, engine):
     samples, runs = data
     out = tmp_path_factory.mktemp("large") / "x.parquet"
@@ -161,7 +163,7 @@ def test_options_and_engines_give_what_score_runs_gives(tmp_path_factory, data, 
 
 
 @given(st.lists(branching, min_size=1, max_size=3), branching, st.sampled_from([o for o in EVERY if o.name]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(25, 80), deadline=None)
 def test_bounds_hold_under_the_options(tmp_path_factory, expected, generated, options):
     """Without a budget: the score lies between its bounds, and where they meet it is there."""
     samples = [Sample(id="a", requirement="", expected=expected)]
@@ -250,7 +252,7 @@ def slowly(pairs):
         yield pair
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.verify), 2])
 def test_killed_and_resumed(tmp_path, jobs):
     """A process and its workers are killed at some moment; the next call scores what is not there, to the same result."""
     out, parts = tmp_path / "x.parquet", tmp_path / ".x.parquet.parts"
@@ -317,7 +319,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_batch import damaged_pairs, slowly
 from flowgen_analysis.scoring.batch import score_large
-score_large([], slowly(damaged_pairs(3000)), sys.argv[2], part=20, jobs=2)
+score_large([], slowly(damaged_pairs(3000)), sys.argv[2], part=20)
 """
 
 
@@ -362,19 +364,20 @@ def workers() -> list[psutil.Process]:
     return found
 
 
-def test_a_worker_that_is_killed(tmp_path):
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.verify)])
+def test_a_worker_that_is_killed(tmp_path, times):
     """Its parts are scored again, and nothing is lost, be it killed once or thrice."""
-    pairs = damaged_pairs(600)
+    pairs = damaged_pairs(200 * times)
     killed = []
 
     def progress(done: int, total: int) -> None:
-        if len(killed) < 3 and done >= 100 * (len(killed) + 1) and (found := workers()):
+        if len(killed) < times and done >= 100 * (len(killed) + 1) and (found := workers()):
             killed.append(found[0].pid)
             found[0].kill()
 
     batch = score_large([], iter(pairs), tmp_path / "x.parquet", jobs=2, part=10, progress=progress)
-    assert len(killed) == 3
-    assert (batch.generations, batch.resumed) == (600, 0)
+    assert len(killed) == times
+    assert (batch.generations, batch.resumed) == (200 * times, 0)
     whole = score_large([], pairs, tmp_path / "whole.parquet")
     assert pl.read_parquet(batch.path).equals(pl.read_parquet(whole.path))
 
@@ -396,31 +399,62 @@ def noted(text: str) -> Flow:
     return read_flow({"trigger": None, "components": [{"name": "log", "step": 1, "inputs": inputs}]})
 
 
-def test_a_part_that_kills_its_worker(tmp_path):
-    """It is tried four times; then it is named, and what is scored is kept."""
+def poisoned_pairs() -> list:
     pairs: list = damaged_pairs(100)
     pairs[57] = noted("all is well"), noted("this is poison")
-    for lives, fine in ((3, True), (99, False)):
-        folder = tmp_path / str(lives)
-        folder.mkdir()
-        options, out = Options(soft=deadly(str(folder), lives)), tmp_path / f"{lives}.parquet"
-        if fine:
-            batch = score_large([], pairs, out, jobs=2, part=10, options=options)
-            assert pl.read_parquet(batch.path)["inputs"].to_list() == [flowsim(e, g) for e, g in pairs]
-            continue
-        with pytest.raises(InputError) as error:
-            score_large([], pairs, out, jobs=2, part=10, options=options)
-        said = "work[50] to work[59]: costs every worker its life (4 were killed), most likely for memory; "
-        assert str(error.value).startswith(said)
-        assert len(os.listdir(folder)) == 4
-        assert len(list((tmp_path / ".99.parquet.parts").glob("0*.parquet"))) >= 4
-        again = score_large([], pairs[:50], out, part=10, options=Options(soft=True))
-        assert again.generations == 50
+    return pairs
+
+
+def test_a_part_that_kills_its_worker(tmp_path):
+    """It is tried four times; then it is named, and what is scored is kept."""
+    pairs, folder, out = poisoned_pairs(), tmp_path / "lives", tmp_path / "x.parquet"
+    folder.mkdir()
+    with pytest.raises(InputError) as error:
+        score_large([], pairs, out, jobs=2, part=10, options=Options(soft=deadly(str(folder), 99)))
+    said = "work[50] to work[59]: costs every worker its life (4 were killed), most likely for memory; "
+    assert str(error.value).startswith(said)
+    assert len(os.listdir(folder)) == 4
+    assert len(list((tmp_path / ".x.parquet.parts").glob("0*.parquet"))) >= 4
+    again = score_large([], pairs[:50], out, part=10, options=Options(soft=True))
+    assert again.generations == 50
+
+
+@pytest.mark.verify
+def test_a_part_that_kills_three_workers_is_scored_by_the_fourth(tmp_path):
+    pairs, folder = poisoned_pairs(), tmp_path / "lives"
+    folder.mkdir()
+    options = Options(soft=deadly(str(folder), 3))
+    batch = score_large([], pairs, tmp_path / "x.parquet", jobs=2, part=10, options=options)
+    assert pl.read_parquet(batch.path)["inputs"].to_list() == [flowsim(e, g) for e, g in pairs]
 
 
 # --- the command ---
 
 
+def test_the_command_is_interrupted_and_started_again(tmp_path, monkeypatch):
+    """`flowgen score --jobs` ended by Ctrl-C, then left to finish: the numbers of the plain command."""
+    run, out = tmp_path / "m.jsonl", tmp_path / "x.parquet"
+    pairs = zip(SAMPLES, damaged_pairs(len(SAMPLES)), strict=True)
+    save_run(run, [Generation(sample_id=s.id, model="m", generated=bad) for s, (_, bad) in pairs])
+    command = ["score", ROOT / "datasets" / "test.jsonl", run, "--json"]
+    large = [*command, "-o", out, "--jobs", "1"]
+
+    def tired(done: int, total: int) -> None:
+        if done >= 30:
+            raise KeyboardInterrupt
+
+    place = "flowgen_analysis.cli.scoring.score_large"
+    monkeypatch.setattr(place, lambda *work, progress, **how: score_large(*work, progress=tired, part=10, **how))
+    done = flowgen(*large)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "flowgen: interrupted\n")
+    assert not out.exists()
+    monkeypatch.setattr(place, lambda *work, **how: score_large(*work, part=10, **how))
+    found, plain = json.loads(flowgen(*large).stdout), json.loads(flowgen(*command).stdout)
+    assert found == plain | {"bounded": 0, "resumed": 30}
+    assert not (tmp_path / ".x.parquet.parts").exists()
+
+
+@pytest.mark.verify
 def test_the_command_is_killed_and_started_again(tmp_path):
     """`flowgen score --jobs` ended by SIGKILL, then by Ctrl-C, then left to finish: the numbers of the plain command."""
     run = tmp_path / "m.jsonl"
@@ -566,7 +600,7 @@ def test_the_budget_is_that_of_the_first_call(tmp_path):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40, 100), deadline=None)
 def test_bounds_hold(seed):
     """For damaged and for unrelated flows, with inputs and without, cheap bounds and better ones."""
     rng = random.Random(seed)

@@ -1,19 +1,13 @@
-"""`flowgen` as a process: what it prints, where, and how it exits."""
+"""`flowgen`: what it prints, where, and how it exits."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
-from shared import ROOT
+from shell import flowgen, flowgen_process
 
 SAMPLE = {"id": "a", "requirement": "Log it", "expected": {"trigger": None, "components": [{"name": "log", "step": 1}]}}
 GENERATION = {"id": "a", "model": "m", "repeat": 0, "generated": SAMPLE["expected"]}
-
-
-def flowgen(*arguments, cwd=ROOT):
-    return subprocess.run([f"{sys.prefix}/bin/flowgen", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
 
 
 def lines(path, *rows):
@@ -36,7 +30,7 @@ def test_score_prints_a_table_and_names_what_is_missing(files):
 
 
 def test_score_json_is_one_object(files):
-    done = flowgen("score", *files, "--json")
+    done = flowgen_process("score", *files, "--json")
     found = json.loads(done.stdout)
     assert list(found)[:5] == ["samples", "generations", "unreadable", "missing", "models"]
     assert (found["samples"], found["generations"], found["unreadable"], found["missing"]) == (2, 1, 0, 1)
@@ -118,7 +112,7 @@ def test_bad_runs_end_in_one_line(files):
 
 def test_other_bad_paths(files, tmp_path):
     samples, run = files
-    check_failed(flowgen("score", tmp_path, run), "is a folder; expected a file")
+    check_failed(flowgen_process("score", tmp_path, run), "is a folder; expected a file")
     samples.write_bytes(b'{"id": "\xff"}')
     check_failed(flowgen("score", samples, run), "is not UTF-8 at byte 8")
     check_failed(flowgen("score", "test", "-C", tmp_path), "is no project folder")

@@ -28,6 +28,7 @@ from flowgen_analysis.scoring.edits import script
 from flowgen_analysis.scoring.flowsim import flowsim
 from flowgen_analysis.scoring.loss import explain
 from flowgen_analysis.scoring.options import Options, compared
+from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.scoring.tree import Kind
 
 SAMPLES = load_samples(ROOT / "datasets/test.jsonl")
@@ -174,12 +175,21 @@ def test_what_models_have_in_common():
 def test_several_expected_flows_and_repeats():
     other = Flow(trigger=Trigger(type="daily"), components=LOOP.components[:1])
     sample = Sample(id="s", requirement="r", expected=[LOOP, other])
-    text = flow_diff(sample, [made("a", other), made("a", LOOP, repeat=2), made("a", None, repeat=1)], ["a"])
-    assert "flow 2 of 2, the nearest to what is shown" in text
+    every = [made("a", other), made("a", LOOP, repeat=2), made("a", None, repeat=1)]
+    text = flow_diff(sample, every, ["a"])
+    assert "of 2 expected flows the first, as scored" in text
     assert "+2 repeats" in text
-    assert points(text) == 0
+    scored = score_runs([sample], [Run("a", every[:1])]).frame["inputs"][0]
+    assert f"<b>{percent(scored)}</b>" in text, "the score of every table"
+    assert points(text) == round(1000 - 10 * float(percent(scored))) > 0, "and the edits below it"
+    best = flow_diff(sample, every, ["a"], options=Options(best=True))
+    assert "flow 2 of 2, the best for what is shown" in best
+    assert points(best) == 0
     unordered = flow_diff(sample, [made("a", LOOP)], ["a"], options=Options(unordered=True, soft=True, best=True))
     assert "flow 1 of 2" in unordered
+    both = flow_diff(sample, [made("a", LOOP), made("b", other)], ["a", "b"], options=Options(best=True))
+    assert "flow 1 of 2" in both
+    assert both.count("flow 2: 100.0") == 1, "what counts for the one that is beside another"
 
 
 def test_a_move_is_said_once_and_referred_to():

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import SHARED, needs_shared
+from shared import SHARED, examples, needs_shared
 
 from flowgen_analysis.flows.dataset import check_expected, load_samples, save_samples
 from flowgen_analysis.flows.files import InputError
@@ -234,7 +234,7 @@ def test_real_definitions():
 # Any graph at all
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 14))
 def test_any_run_order_is_accounted_for(tmp_path_factory, rng: random.Random, n: int):
     outcomes = [

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from markdown_it import MarkdownIt
 from shared import ROOT
+from shell import flowgen
 
 from flowgen_analysis import Workbench
 from flowgen_analysis.analysis.compare import NULL
@@ -31,6 +32,7 @@ from flowgen_analysis.reports.write import write_report
 
 DATE = "2026-11-20"
 MEGABYTE = 1_000_000
+TEXTS = ("html", "md", "tex", "json")
 HOSTILE = [
     "<script>alert(1)</script>", r"\input{/etc/passwd} \end{table} \write18{ls}", "100% & a_b #c $x$ ~ ^ {", '=HYPERLINK("x")', "+1+1",
     "-2+3", "@SUM(A1)", "\t=1", "\r=1", "| a | b |\n| - |", "```\n</details>", "🙂 日本 \u202e \x07", "W" * 3000, "[x](javascript:a)",
@@ -108,16 +110,53 @@ def test_sections_without_data_are_left_out_with_a_reason(workbench):
     assert content.section("slices").exploratory
 
 
+def everything_written(project, folder, seed, *forms):
+    """The bytes of all that a process with this hash seed, and another number of threads, writes on the project."""
+    threads = str((1, 2, 3, 4, 7, 8)[seed % 6])
+    several = {"POLARS_MAX_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    command = [sys.executable, ROOT / "tests/everything_written.py", project, folder / str(seed), DATE, *forms]
+    made = os.environ | several | {"PYTHONHASHSEED": str(seed)}
+    subprocess.run(command, check=True, capture_output=True, env=made)
+    reports = folder / str(seed) / "reports"
+    return {str(f.relative_to(reports)): f.read_bytes() for f in sorted(reports.rglob("*")) if f.is_file()}
+
+
 def test_the_same_inputs_give_the_same_bytes(project, tmp_path):
-    """In two processes with other hash seeds."""
-    forms = ("html", "md", "tex", "json", "zip")
-    code = "import sys; from flowgen_analysis import Workbench; wb = Workbench.open(sys.argv[1], 'test'); [wb.report(p, date=sys.argv[2]) for p in sys.argv[3:]]"
-    for seed in "12":
-        paths = [str(tmp_path / f"{seed}.{form}") for form in forms]
-        command = [sys.executable, "-c", code, str(project), DATE, *paths]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed})
-    for form in forms:
-        assert (tmp_path / f"1.{form}").read_bytes() == (tmp_path / f"2.{form}").read_bytes(), form
+    """In processes with other hash seeds and other numbers of threads: reports, what commands print, a finding."""
+    first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip") for seed in range(3))
+    assert len(first) == len(TEXTS) + 1 + 6 + 1
+    for other in rest:
+        assert first.keys() == other.keys()
+        assert [name for name in first if first[name] != other[name]] == []
+
+
+@pytest.mark.verify
+def test_thirty_processes_write_the_same_bytes(project, tmp_path):
+    first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip", "ipynb") for seed in range(30))
+    for seed, other in enumerate(rest, 1):
+        assert [name for name in first if first[name] != other[name]] == [], seed
+
+
+_GROUPED = """
+import hashlib, numpy as np, polars as pl
+from flowgen_analysis.scoring.grouping import group_means
+rng = np.random.default_rng(0)
+frame = pl.DataFrame({"model": rng.integers(0, 6, 300_000), "score": rng.random(300_000)})
+own = frame.group_by("model", maintain_order=True).agg(pl.col("score").mean())
+for found in (own, group_means(frame, ["model"], "score")):
+    print(hashlib.sha256(repr(found.rows()).encode()).hexdigest())
+"""
+
+
+def test_sums_of_groups_do_not_depend_on_the_threads():
+    """polars' own do."""
+    said = []
+    for threads in "147":
+        command, several = [sys.executable, "-c", _GROUPED], os.environ | {"POLARS_MAX_THREADS": threads}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=several)
+        said.append(done.stdout.split())
+    polars_own, ours = (set(column) for column in zip(*said, strict=True))
+    assert len(ours) == 1 < len(polars_own)
 
 
 def test_a_pdf_is_the_same_every_time(workbench, tmp_path):
@@ -270,10 +309,6 @@ def test_findings_are_remade_and_say_what_changed(tmp_path):
     project.run_path("d", "n").write_text(text)
     left = dict(Workbench.open(tmp_path, "d").report_content().left_out)
     assert left["Finding: Loops"] == "models: m has no run"
-
-
-def flowgen(*arguments):
-    return subprocess.run([f"{sys.prefix}/bin/flowgen", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_a_bad_finding_ends_in_one_line(project, tmp_path):

@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT
+from shared import ROOT, examples
+from tag_child import tag_forever, write_many
 
 from flowgen_analysis.analysis.agreement import load_ratings
 from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
 from flowgen_analysis.features.registry import Registry
+from flowgen_analysis.features.tagbook import TagBook
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.widgets.rater import Rater, ratings_path
-from flowgen_analysis.widgets.tagbook import TagBook
 from flowgen_analysis.widgets.tagger import Tagger
 from flowgen_analysis.widgets.tagger_states import KEYS, TAKEN, assign_keys
 
@@ -69,7 +70,7 @@ words = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(said=st.lists(words, max_size=25))
 def test_books_of_two_people_say_what_the_journal_says(said, tmp_path_factory):
     path = tmp_path_factory.mktemp("book") / "j.jsonl"
@@ -94,7 +95,7 @@ def test_books_of_two_people_say_what_the_journal_says(said, tmp_path_factory):
 
 
 @given(said=st.lists(st.tuples(st.sampled_from(["foreach", "log"]), st.sampled_from([True, False, None])), max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15, 40), deadline=None)
 def test_undoing_everything_leaves_no_word(said, tmp_path_factory):
     book = TagBook(tmp_path_factory.mktemp("book") / "j.jsonl", "ana")
     for feature, value in said:
@@ -106,15 +107,15 @@ def test_undoing_everything_leaves_no_word(said, tmp_path_factory):
     assert len(book.lines) == 2 * len(said)
 
 
-def write_many(path: Path, by: str, n: int) -> None:
-    book = TagBook(path, by)
-    for i in range(n):
-        lines = book.say([(f"s{i}", "foreach", True, None)])
-        assert lines[0].tag.by == by
+def processes():
+    """A server that has imported what a tagger needs and starts processes of it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tag_child"])
+    return context
 
 
 def test_two_processes_that_tag_at_once_lose_nothing(tmp_path):
-    path, context = tmp_path / "j.jsonl", multiprocessing.get_context("spawn")
+    path, context = tmp_path / "j.jsonl", processes()
     writers = [context.Process(target=write_many, args=(path, by, 100)) for by in ("ana", "ben", "cy")]
     for w in writers:
         w.start()
@@ -128,20 +129,10 @@ def test_two_processes_that_tag_at_once_lose_nothing(tmp_path):
     assert [line.number for line in TagBook(path, "ana").lines] == list(range(1, 301))
 
 
-def tag_forever(path: Path, shown: Path) -> None:
-    """Tag, and only after the book says so write down that it is done, as the screen does."""
-    book = TagBook(path, "ana")
-    with shown.open("a") as f:
-        for i in range(10**6):
-            line = book.say([(f"s{i}", "foreach", True, None)])[0]
-            f.write(f"{line.number}\n")
-            f.flush()
-
-
 @pytest.mark.parametrize("after", [0.05, 0.2])
 def test_a_killed_process_takes_nothing_that_was_done(tmp_path, after):
     path, shown = tmp_path / "j.jsonl", tmp_path / "shown"
-    process = multiprocessing.get_context("spawn").Process(target=tag_forever, args=(path, shown))
+    process = processes().Process(target=tag_forever, args=(path, shown))
     process.start()
     while not shown.exists() or not shown.stat().st_size:
         time.sleep(0.01)

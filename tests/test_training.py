@@ -108,10 +108,11 @@ def test_what_is_too_long_is_named_and_what_is_measured_on_refused(project, tmp_
 
 
 def test_importing_brings_no_torch():
-    """Fine-tuning is an extra: nothing of it is loaded before it is asked for."""
+    """Fine-tuning and the dense retriever are extras: nothing of them is loaded before it is asked for."""
     code = (
         "import sys, flowgen_analysis.generation.training.lora, flowgen_analysis.model_runs;"
-        "print([m for m in ('torch', 'transformers', 'trl', 'peft', 'datasets') if m in sys.modules])"
+        "import flowgen_analysis.generation.retrieval.dense;"
+        "print([m for m in ('torch', 'transformers', 'trl', 'peft', 'datasets', 'sentence_transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"

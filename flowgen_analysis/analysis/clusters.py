@@ -15,6 +15,7 @@ import polars as pl
 from narwhals.typing import IntoDataFrame
 from sklearn.cluster import AgglomerativeClustering
 
+from ..scoring.grouping import group_sums
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/analysis/47b_clusters.ipynb #cell-04
@@ -37,7 +38,7 @@ def clusters(
     frame = nw.from_native(edits, eager_only=True).to_polars()
     heavy = pl.col(weight).cast(pl.Float64) if weight in frame.columns else pl.lit(1.0)
     frame = frame.select(pl.col("sample_id").cast(pl.String), pl.col(label).alias("edit"), heavy.alias("loss"))
-    frame = frame.drop_nulls().filter(pl.col("loss") > 0).group_by("sample_id", "edit", maintain_order=True).sum()
+    frame = group_sums(frame.drop_nulls().filter(pl.col("loss") > 0), ("sample_id", "edit"), "loss")
     ids, words = frame["sample_id"].unique(maintain_order=True), frame["edit"].unique(maintain_order=True)
     if len(ids) < max(minimum, 2):
         return []

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .slices import Comparison
+from .slices import Comparison, is_share
 from ..flows.files import InputError
 from ..flows.model import Sample
 from ..scoring.scores import Scores
@@ -42,13 +42,11 @@ def structure_table(scores: Scores) -> pl.DataFrame:
     return rows.agg(pl.len().cast(pl.Int64).alias("generations"), broken.alias("broken"))
 
 # %% ../../nbs/analysis/41c_facts.ipynb #cell-13
-_SHARES = ("score", "structure_errors")  # and their `.model`
-
-
 def compare_fact(comparison: Comparison, facts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Where the comparison holds and where it does not. facts: floats (nan unknown) or text (None unknown) by name.
 
-    Raises `InputError` for a fact that is not there, and for a value it can never have.
+    Shares, such as scores, are 0..1 in `facts` and 0..100 in the comparison. Raises `InputError` for a fact that is not there, and
+    for a value it can never have or that nobody means: a share over 100, or between 0 and 1.
     """
     fact, sign, value = comparison.fact, comparison.sign, comparison.value
     if fact not in facts:
@@ -64,12 +62,18 @@ def compare_fact(comparison: Comparison, facts: Mapping[str, np.ndarray]) -> tup
     else:
         if isinstance(value, str):
             raise InputError("slice", f"compares {fact} with {value!r}", f"a number, such as {fact} {sign} 3")
-        if fact.split(".")[0] in _SHARES and value > 1:
-            raise InputError("slice", f"compares {fact} with {value:g}", "0 to 1", f"write {value:g}%")
-        known, holds = ~np.isnan(values), _holds(values, sign, value)
+        known, holds = ~np.isnan(values), _holds(values, sign, _share(fact, value) if is_share(fact) else value)
     holds = np.asarray(holds, bool)
     holds = ~holds if sign == "!=" else holds
     return holds & known, ~holds & known
+
+
+def _share(fact: str, value: float) -> float:
+    """A number of a slice (0..100) as facts have it (0..1)."""
+    if not 0 <= value <= 100 or 0 < value < 1:
+        remedy = f"write {100 * value:g}" if 0 < value < 1 else ""
+        raise InputError("slice", f"compares {fact} with {value:g}", "a number from 0 to 100", remedy)
+    return value / 100
 
 
 def _holds(values: np.ndarray, sign: str, value: float) -> np.ndarray:

@@ -50,8 +50,8 @@ class SliceIndex:
 
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
     facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
-    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them. clusters: integers
-    by sample, from 0; each cluster (a deployment, say) is then one draw of every interval.
+    with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them, 0..1 (0..100 in slices).
+    clusters: integers by sample, from 0; each cluster (a deployment, say) is then one draw of every interval.
     """
 
     def __init__(

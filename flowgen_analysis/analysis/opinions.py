@@ -67,7 +67,9 @@ def second_opinions(index: SliceIndex, target: Target, *, minimum: int = 5, dept
     rows = [(n, float(c)) for n, c in zip(index.names, lasso.coef_, strict=True) if abs(c) > 1e-9]
     linear = pl.DataFrame(sorted(rows, key=lambda r: -abs(r[1])), linear.schema, orient="row")
     grown = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=minimum, random_state=seed).fit(matrix, values)
-    tree = pl.DataFrame(_leaves(grown.tree_, index.names), tree.schema, orient="row").sort("mean", descending=True)
+    tree = pl.DataFrame(_leaves(grown.tree_, index.names), tree.schema, orient="row").sort(
+        ["mean", "slice"], descending=[True, False]
+    )
     return Opinions(linear, tree)
 
 

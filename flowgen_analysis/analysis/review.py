@@ -13,6 +13,7 @@ import polars as pl
 
 from .index import SliceIndex
 from .opinions import design
+from ..scoring.grouping import group_means
 
 # %% ../../nbs/analysis/47_review.ipynb #cell-04
 _PENALTIES = np.geomspace(0.1, 1000, 13)
@@ -83,12 +84,18 @@ def review_queue(index: SliceIndex, failed: float = FAILED, unusual: float = 1.5
     adds up how far past each line a sample is. A sample with no reason is not in the queue.
     """
     of = pl.col("score")
-    rows = residuals(index).group_by("sample_id", maintain_order=True)
-    means = [of.max().alias("best"), of.min().alias("worst"), of.len().alias("models")]
-    frame = rows.agg(of.mean(), pl.col("expected").mean(), pl.col("residual").mean(), *means)
+    ends = [of.max().alias("best"), of.min().alias("worst"), of.len().alias("models")]
+    frame = group_means(residuals(index), ["sample_id"], "score", "expected", "residual", others=ends)
     if frame.is_empty():
         return frame.select(
-            "sample_id", pl.lit("").alias("reasons"), *frame.columns[1:6], pl.lit(0.0).alias("surprise")
+            "sample_id",
+            pl.lit("").alias("reasons"),
+            "score",
+            "expected",
+            "residual",
+            "best",
+            "worst",
+            pl.lit(0.0).alias("surprise"),
         )
     spread = max(float(np.std(frame["residual"].to_numpy())), 1e-9)
     apart = frame["best"] - frame["worst"]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'DatasetArgument', 'RunArguments', 'RootOption', 'JsonOption', 'StrictOption', 'HERE', 'main', 'print_json',
-           'print_table', 'progress_bar', 'Loaded', 'load', 'choice']
+           'print_table', 'progress_bar', 'choice']
 
 # %% ../../nbs/cli/91_app.ipynb #cell-02
 import json
@@ -12,20 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..features.journal import Tag, load_journal
-from ..features.matrix import FeatureMatrix
-from ..features.registry import Registry
-from ..flows.dataset import Run, load_runs, load_samples
 from ..flows.files import InputError
-from ..flows.model import Sample
-from ..project import Project, bundled
 
 # %% ../../nbs/cli/91_app.ipynb #cell-04
 app = typer.Typer(
@@ -92,57 +86,6 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield step
 
 # %% ../../nbs/cli/91_app.ipynb #cell-08
-class Loaded(NamedTuple):
-    """What a command works on. `matrix_path`: where the dataset's matrix belongs. `run_paths`: the files of the runs."""
-
-    name: str
-    samples: list[Sample]
-    runs: list[Run]
-    registry: Registry
-    tags: Sequence[Tag]
-    matrix_path: Path
-    run_paths: Sequence[Path] = ()
-
-    def matrix(self) -> FeatureMatrix:
-        """Detectors, overruled by people's tags."""
-        return FeatureMatrix.build(self.samples, self.registry, self.tags)
-
-
-def load(
-    dataset: str,
-    run_files: Sequence[Path],
-    root: Path,
-    need_runs: bool = True,
-    strict: bool = False,
-    read_runs: bool = True,
-) -> Loaded:
-    """Samples, runs and features from a dataset's name or file. strict: runs are read without mending.
-
-    Without `read_runs` there are their paths alone. Raises `InputError`.
-    """
-    path = Path(dataset)
-    is_file = path.suffix == ".jsonl" or (path.exists() and not Project(root).dataset_path(dataset).exists())
-    if is_file and not _is_of_project(path, root):
-        samples = load_samples(path)
-        registry = Registry.load(bundled("feature_matrices", "features.toml"))
-        name, tags, matrix_path, paths = path.stem, (), Path(f"{path.stem}.csv"), run_files
-    else:
-        project, name = Project.open(root), path.stem if is_file else dataset
-        samples = project.samples(name)
-        paths, registry = run_files or project.run_paths(name), project.registry()
-        tags, matrix_path = load_journal(project.journal_path(name)).tags, project.matrix_path(name)
-    runs = load_runs(paths, samples, strict) if read_runs else []
-    if need_runs and not (runs if read_runs else paths):
-        raise InputError(dataset, "has no run", "run files after it", "or make the baselines: flowgen generate DATASET")
-    return Loaded(name, samples, runs, registry, tags, matrix_path, paths)
-
-
-def _is_of_project(path: Path, root: Path) -> bool:
-    """Whether the file is a dataset of the project at `root`, whose tags and runs then belong to it."""
-    project = Project(root)
-    return project.registry_path.exists() and project.dataset_path(path.stem).resolve() == path.resolve()
-
-
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name, or a file of samples.")]
 RunArguments = Annotated[
     list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run files (default: the project's).")

@@ -14,19 +14,18 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from ..analysis.headline import Headline, headlines
-from ..analysis.statistics import Mean, mean_from_sums
+from ..analysis.causes import cause_table
+from ..analysis.headline import Headline
+from ..analysis.statistics import Mean
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
     JsonOption,
-    Loaded,
     RootOption,
     RunArguments,
     StrictOption,
     app,
     choice,
-    load,
     print_json,
     print_table,
     progress_bar,
@@ -40,7 +39,8 @@ from ..scoring.batch import Batch, read_scores, score_large
 from ..scoring.distance import ENGINES
 from ..scoring.loss import explain_runs
 from ..scoring.options import Options
-from ..scoring.scores import METRICS, Scores, score_runs
+from ..scoring.scores import METRICS, Scores
+from ..study import Study, open_study
 
 # %% ../../nbs/cli/92_scoring.ipynb #cell-04
 @app.command("score")
@@ -82,26 +82,27 @@ def score_command(
         raise InputError("--output", f"is {str(output)!r}", "a name that ends in .parquet or .csv")
     if jobs is not None:
         _check_large(output, jobs, budget)
-    loaded = load(dataset, run_files or [], root, strict=strict, read_runs=jobs is None or explain)
+    study = open_study(dataset, run_files or (), root, strict=strict, read_runs=jobs is None or explain)
     batch = None
     with progress_bar("scoring") as progress:
         if output and jobs is not None:
             settings: Any = {"engine": chosen, "options": options, "strict": strict, "jobs": jobs, "budget_s": budget}
-            batch = score_large(loaded.samples, list(loaded.run_paths), output, progress=progress, **settings)
-            scores = read_scores(output, loaded.samples)
+            batch = score_large(study.samples, list(study.run_paths), output, progress=progress, **settings)
+            study.scores = read_scores(output, study.samples)
         else:
-            scores = score_runs(loaded.samples, loaded.runs, chosen, progress, options)
-    causes = _causes(loaded, options) if explain else None
+            study.score(progress, chosen, options)
+    scores = study.scores
+    causes = _causes(study, options) if explain else None
     if output and not batch:
         write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
-    rows = headlines(scores)
+    rows = study.headlines
     if as_json:
         more = {} if causes is None else {"causes": _causes_json(causes)}
         print_json(
             _scores_json(scores, rows) | more | ({"bounded": batch.bounded, "resumed": batch.resumed} if batch else {})
         )
         return
-    _print_headline(f"{loaded.name}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
+    _print_headline(f"{study.dataset}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
     if options.name:
         _print_milder(scores)
     if causes is not None:
@@ -131,25 +132,29 @@ def _print_batch(batch: Batch, budget: float) -> None:
         )
 
 
-def _causes(loaded: Loaded, options: Options) -> pl.DataFrame:
-    """A row a model and cause: its mean loss with the interval, and its share of all the model loses."""
+def _causes(study: Study, options: Options) -> pl.DataFrame:
+    """A row a model and cause: its mean loss and its share of all the model loses, each with the interval."""
     with progress_bar("explaining") as progress:
-        found = explain_runs(loaded.samples, loaded.runs, options=options, progress=progress).by_kind()
-    means = [mean_from_sums(r["n"], r["n"] * r["loss"], r["squares"]) for r in found.to_dicts()]
-    ends = {"low": [m.low for m in means], "high": [m.high for m in means]}
-    return found.with_columns(**{name: pl.Series(name, values, pl.Float64) for name, values in ends.items()})
+        if not options.name:
+            study.losses(progress=progress)
+            return study.causes()
+        found = explain_runs(study.samples, study.runs, options=options, progress=progress)
+    return cause_table(found, study.models, clusters=study.clusters)
 
 
 def _causes_json(causes: pl.DataFrame) -> dict[str, list[dict]]:
-    fields = ["kind", "n", "met", "loss", "low", "high", "share"]
+    fields = ["kind", "n", "met", "loss", "low", "high", "share", "share_low", "share_high"]
     models = causes["model"].unique().sort().to_list()
     return {m: causes.filter(pl.col("model") == m).select(fields).to_dicts() for m in models}
+
+
+_ENDS = (("loss", "low", "high"), ("share", "share_low", "share_high"))
 
 
 def _print_causes(causes: pl.DataFrame) -> None:
     for (model,), rows in causes.group_by("model", maintain_order=True):
         cells = [
-            [r["kind"], str(r["met"]), mean_cell(Mean(r["n"], r["loss"], r["low"], r["high"])), percent(r["share"])]
+            [r["kind"], str(r["met"]), *(mean_cell(Mean(r["n"], r[f], r[a], r[b])) for f, a, b in _ENDS)]
             for r in rows.to_dicts()
         ]
         print_table(f"what {model} loses, points of FlowSim", ["", "samples", "loss", "share"], cells)

@@ -12,10 +12,9 @@ from typing import Annotated
 
 import typer
 
-from ..analysis.facts import sample_facts
-from ..analysis.index import SliceIndex
 from ..analysis.saved import load_slices
-from ..analysis.subsets import SubsetRow, slice_row, subset_tables
+from ..analysis.subsets import SubsetRow, slice_row
+from .analysis import scored
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
@@ -23,15 +22,13 @@ from flowgen_analysis.cli.app import (
     RootOption,
     RunArguments,
     app,
-    choice,
-    load,
     print_json,
     print_table,
-    progress_bar,
 )
 from ..project import Project
 from ..reports.markdown import mean_cell
-from ..scoring.scores import METRICS, score_runs
+from ..scoring.scores import METRICS
+from ..study import open_study
 
 # %% ../../nbs/cli/93_slicing.ipynb #cell-04
 @app.command("matrix")
@@ -42,16 +39,16 @@ def matrix_command(
     as_json: JsonOption = False,
 ) -> None:
     """Build the feature matrix of a dataset: detectors, overruled by people's tags."""
-    loaded = load(dataset, [], root, need_runs=False)
-    matrix = loaded.matrix()
-    path = matrix.save(output or loaded.matrix_path)
+    study = open_study(dataset, (), root, need_runs=False)
+    matrix, project = study.matrix, study.project
+    path = matrix.save(output or (project.matrix_path(study.dataset) if project else Path(f"{study.dataset}.csv")))
     counts = matrix.counts()
     if as_json:
         features = {row.pop("feature"): row for row in counts.to_dicts()}
-        print_json({"dataset": loaded.name, "samples": len(matrix), "path": str(path), "features": features})
+        print_json({"dataset": study.dataset, "samples": len(matrix), "path": str(path), "features": features})
     else:
         rows = [[str(cell) for cell in row] for row in counts.rows()]
-        print_table(f"{loaded.name}: {len(matrix)} samples, in {path}", counts.columns, rows)
+        print_table(f"{study.dataset}: {len(matrix)} samples, in {path}", counts.columns, rows)
 
 # %% ../../nbs/cli/93_slicing.ipynb #cell-06
 @app.command("slices")
@@ -67,14 +64,11 @@ def slices_command(
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the subsets of the registry, or on slices of your own."""
-    choice("--metric", metric, METRICS)
-    loaded = load(dataset, run_files or [], root)
-    with progress_bar("scoring") as progress:
-        scores = score_runs(loaded.samples, loaded.runs, progress=progress)
-    index = SliceIndex.from_tables(loaded.matrix(), scores, metric, facts=sample_facts(loaded.samples))
+    study = scored(dataset, run_files, root, metric)
+    index = study.index(metric)
     saved = {s.name: s.expression for s in load_slices(Project(root).slices_path)}
     own = [slice_row(index, saved.get(text, text), text or "all") for text in slice or []]
-    subsets = [] if slice else subset_tables(index, loaded.registry)
+    subsets = [] if slice else study.subset_tables(metric)
     if as_json:
         found = {row.name: {"n": row.n, "models": {m: mean._asdict() for m, mean in row.means.items()}} for row in own}
         print_json({"metric": metric, "subsets": {s.name: s.to_dict() for s in subsets}, "slices": found})

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ..analysis.clusters import Cluster
+from ..analysis.compare import LEVEL
 from ..analysis.discover import Discovery
-from ..analysis.statistics import mean_from_sums
-from .differences import LEVEL, sample_button, slice_button
+from ..analysis.statistics import Mean
+from .differences import sample_button, slice_button
 from flowgen_analysis.figures.style import (
     describe,
     escape,
@@ -70,7 +71,8 @@ def _check_cell(check: Mapping | None) -> str:
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-07
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
-    """`Losses.by_kind` as a table: a row a cause, a column a model, the share of its loss. shown: rows, the largest first."""
+    """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
+    largest first."""
     if frame.is_empty():
         return '<p class="fg-empty">Nothing is lost here.</p>'
     models = frame["model"].unique().sort().to_list()
@@ -97,20 +99,23 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
         else ""
     )
     table = f'<table class="fg-table"><thead><tr><th scope="col">Cause</th>{head}</tr></thead><tbody>{rows}{more}</tbody></table>'
-    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim, interval, samples.</p>'
+    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>'
 
 
 def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     if row is None:
         return '<td class="fg-none">–</td>'
-    mean = mean_from_sums(row["n"], row["loss"] * row["n"], row["squares"])
+    mean, share = (
+        Mean(row["n"], row["loss"], row["low"], row["high"]),
+        Mean(row["n"], row["share"], row["share_low"], row["share_high"]),
+    )
     why = f"{describe(mean, 'points lost')}, met in {row['met']} of them"
     bar = f'<i class="fg-share" style="width:{64 * row["share"] / most:.0f}px;background:{colour}"></i>'
-    return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}%</td>'
+    return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}% <span class="fg-interval">{interval(share)}</span></td>'
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-10
 def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, shown: int = 12) -> str:
-    """`Repairs.by_repair` as a table: a row a repair, a column a model, the points that it would bring. shown: rows."""
+    """`analysis.causes.worth_table` drawn: a row a repair, a column a model, the points that it would bring. shown: rows."""
     if frame.is_empty():
         return '<p class="fg-empty">Nothing to repair here.</p>'
     models = frame["model"].unique().sort().to_list()
@@ -133,7 +138,7 @@ def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, s
 def _repair_cell(row: Mapping | None) -> str:
     if row is None or row["points"] <= 0:
         return '<td class="fg-none">–</td>'
-    mean = mean_from_sums(row["n"], row["points"] * row["n"], row["squares"], (-1.0, 1.0))
+    mean = Mean(row["n"], row["points"], row["low"], row["high"])
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{signed(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 

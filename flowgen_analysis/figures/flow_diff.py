@@ -17,8 +17,8 @@ from flowgen_analysis.figures.flow_diff_heads import (
     can_align,
     expected_head,
     head,
-    nearest,
     points_of,
+    shown_reference,
 )
 from .flow_diff_lines import Line, drawn, lines
 from .flow_diff_words import Origin, requirement_html
@@ -86,6 +86,7 @@ _LEGEND = (
     '<span class="fd-legend" aria-hidden="true"><span class="fd-minus">− missing</span> <span class="fd-plus">+ too much</span> '
     '<span class="fd-other">~ other</span> <span class="fd-moved">↕ elsewhere</span></span>'
 )
+_ONLY = '<label class="fd-toggle"><input type="checkbox" class="fd-only"> only differences</label>'
 
 
 def flow_diff(
@@ -100,14 +101,14 @@ def flow_diff(
     """A sample with what the models `shown` made of it, as HTML for a page that has `style.stylesheet()`.
 
     generations: all there are of this sample, of every model. models: all there are, so that each keeps its colour.
-    inputs, options: what is compared, as in `scoring.loss.explain`; `best` is always so. lacks: as `lacking` there.
+    inputs, options: what is compared, as in `scoring.loss.explain`. lacks: as `lacking` there. Of several expected flows the
+    first is shown, as it is scored; with `best` the one that suits the generations on show best.
     The points on show sum to 100 minus the score above them. The same arguments give the same text.
     """
     colours = model_colours([*models, *shown, *(g.model for g in generations)])
     of = {m: [g for g in generations if g.model == m] for m in colours}
-    options = options._replace(best=False)
     firsts = [min(of[m], key=lambda g: g.repeat) for m in shown if of[m]]
-    at = nearest(sample.expected, [g.generated for g in firsts if g.generated], inputs)
+    at = shown_reference(sample.expected, [g.generated for g in firsts if g.generated], inputs, options)
     expected = sample.expected[at] if sample.expected else None
     attempts = [attempt(m, of[m], expected, inputs, options, lacks) for m in shown]
     left = drawn(expected, places(expected)) if expected else []
@@ -121,14 +122,14 @@ def flow_diff(
         return explain(expected, flow, inputs, options, lacks)
 
     common = common_causes(expected, generations, explained) if expected and len(generations) > 1 else []
-    heads = [head(a, sample, at, [x.cells[k] for x in found], colours[a.model], inputs) for k, a in enumerate(attempts)]
-    top = f'<div class="fd-line fd-heads">{expected_head(sample, at)}{"".join(heads)}</div>'
-    only = (
-        '<label class="fd-toggle"><input type="checkbox" class="fd-only"> only differences</label>'
-        if expected and shown
-        else ""
-    )
-    bar = f'<div class="fd-bar">{only}{common_html(common, len(generations) > len({g.model for g in generations}))}{_LEGEND if expected and shown else ""}</div>'
+    heads = [
+        head(a, sample, at, [x.cells[k] for x in found], colours[a.model], inputs, options)
+        for k, a in enumerate(attempts)
+    ]
+    top = f'<div class="fd-line fd-heads">{expected_head(sample, at, options.best)}{"".join(heads)}</div>'
+    said = common_html(common, len(generations) > len({g.model for g in generations}))
+    only, legend = (_ONLY, _LEGEND) if expected and shown else ("", "")
+    bar = f'<div class="fd-bar">{only}{said}{legend}</div>'
     body = _lines_html(found, attempts, expected is not None)
     table = f'<div class="fd-scroll" tabindex="0" role="region" aria-label="Flows side by side"><div class="fd-lines" style="--columns:{len(shown) + 1}">{top}{body}</div></div>'
     return Html(f'<div class="fd"><div class="fg-requirement">{requirement}</div>{bar}{table}</div>')

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from .flow_diff_labels import words_of
 from .style import escape
 from ..flows.model import Flow, Generation, Step, Trigger
+from ..scoring.kinds import CAUSE_KINDS
 from ..scoring.loss import Explanation, explain
 
 # %% ../../nbs/figures/65_flow_diff_common.ipynb #cell-05
 MOST = 4  # causes that are named
-_WHOLE = ("unreadable", "drop", "wrong_trigger", "wrong_step", "unknown_step", "misplaced_step", "wrong_order")
 
 
 class Common(NamedTuple):
@@ -48,7 +48,7 @@ def common_causes(
                 {(_drop(c.kind), (c.expected_path or f"+{c.subject}").split(".inputs")[0]) for c in found.causes}
             )
     named = [(n, kind, path) for (kind, path), n in counts.items() if n > 1]
-    named.sort(key=lambda found: (-found[0], found[1] not in _WHOLE, order.get(found[2], len(order)), found[1:]))
+    named.sort(key=lambda found: (-found[0], _is_part(found[1]), order.get(found[2], len(order)), found[1:]))
     return [
         Common(n, len(generations), _in_common(kind, path, pieces.get(path)), path if path in pieces else "")
         for n, kind, path in named
@@ -56,7 +56,12 @@ def common_causes(
 
 
 def _drop(kind: str) -> str:
-    return "drop" if kind in ("missing_step", "missing_logic", "missing_dependency") else kind
+    row = CAUSE_KINDS[kind]
+    return "drop" if (row.about, row.change) == ("step", "missing") else kind
+
+
+def _is_part(kind: str) -> bool:
+    return kind != "drop" and (CAUSE_KINDS[kind].about == "input" or CAUSE_KINDS[kind].change == "extra")
 
 
 def _in_common(kind: str, path: str, piece: Step | Trigger | None) -> str:

@@ -14,7 +14,7 @@ from ..analysis.compare import verdict
 from ..analysis.headline import Headline
 from ..analysis.standing import Standing
 from ..analysis.statistics import Mean
-from ..analysis.validity import is_close, worth_sentence
+from ..analysis.worth import is_close, worth_sentence
 from .style import counted, percent, signed, words
 from ..scoring.kinds import KINDS
 

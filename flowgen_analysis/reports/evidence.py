@@ -33,6 +33,7 @@ from flowgen_analysis.reports.content import (
 )
 from .pairs import by_units, joined, pair_table
 from .results import LEFT_OUT
+from ..scoring.grouping import group_sums
 from ..scoring.kinds import KINDS
 from ..scoring.repair import PERFECT
 from ..study import Study
@@ -120,7 +121,7 @@ def causes(study: Study) -> Section | LEFT_OUT:
     frame = study.causes()
     if frame.is_empty() or not frame["loss"].sum():
         return "no generation loses anything" if len(study.losses().generations) else "no sample has an expected flow"
-    total = frame.group_by("kind").agg(pl.col("loss").sum()).sort("loss", "kind", descending=[True, False])
+    total = group_sums(frame, ["kind"], "loss").sort("loss", "kind", descending=[True, False])
     kinds, rest = total["kind"].to_list()[:_CAUSES], total["kind"].to_list()[_CAUSES:]
     left = f"Left out here, and smaller: {words(KINDS[k].lower() for k in rest)}." if rest else ""
     table = _cause_rows(study, frame, kinds, joined(study.tried(), left, by_units(study)))

@@ -14,7 +14,7 @@ from ..analysis.agreement import rater_agreement, with_people
 from ..analysis.headline import Headline
 from ..analysis.retrieval import attribution, attribution_summary, removable_loss
 from ..analysis.statistics import Mean
-from ..analysis.validity import worth_sentence
+from ..analysis.worth import worth_sentence
 from ..figures.style import percent, ranks, words
 from flowgen_analysis.reports.content import (
     NONE,

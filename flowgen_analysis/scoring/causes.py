@@ -8,12 +8,23 @@ __all__ = ['Lacking', 'Cause', 'pill_head', 'pill_heads', 'find_causes']
 # %% ../../nbs/scoring/28_causes.ipynb #cell-02
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from ..flows.conditions import parse_query
 from .edits import Edit, Script, moves, subtree_ends
-from .kinds import KINDS, Clause, is_column_input, is_table_input, query_kind, value_kind
+from flowgen_analysis.scoring.kinds import (
+    CAUSE_KINDS,
+    KINDS,
+    Clause,
+    column_kind,
+    is_column_input,
+    is_put_off,
+    is_table_input,
+    query_mistakes,
+    value_kind,
+)
 from .tree import Kind, Place
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-04
@@ -47,7 +58,7 @@ def pill_heads(text: str) -> list[str]:
 
 
 class _Reading:
-    """A script with what the rules look up: mates, holders, where subtrees end, which step has which number."""
+    """A script with what the rules look up: which step is which, where subtrees end, which step has which number."""
 
     def __init__(self, script: Script, lacking: Iterable[Lacking]):
         self.edits, pair = script.edits, script.pair
@@ -57,32 +68,72 @@ class _Reading:
         self.ends_e, self.ends_g = subtree_ends(self.e), subtree_ends(self.g)
         self.unknown = {(kind, place) for kind, _, place in lacking}
         self.moves = moves(script)
-        mates = [(self.g[g], self.e[e]) for g, e in self.of_g.items() if e >= 0 and self.g[g].holder == g]
-        loose = (
-            [p for i, p in enumerate(s) if p.holder == i and of[i] < 0]
-            for s, of in ((self.g, self.of_g), (self.e, self.of_e))
-        )
-        mates += _only_ones(*loose)
-        self.heads = {pill_head(g): pill_head(e) for g, e in mates if g.role == e.role}
+        self.steps = {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind in (Kind.STEP, Kind.FRAME)}
+        self.steps_g = {g: e for e, g in self.steps.items()}
+        self.swapped: dict[int, tuple[str, int]] = {}  # for an expected step, what the script took for it
+        self.name_heads()
+
+    def pair(self, e: int, g: int) -> None:
+        """The expected step e is the generated step g."""
+        self.steps[e], self.steps_g[g] = g, e
+
+    def loose(self) -> tuple[list[int], list[int]]:
+        """The expected and the generated steps and triggers that are no one's."""
+        sides = ((self.e, self.steps), (self.g, self.steps_g))
+        left, right = ([i for i, p in enumerate(s) if p.kind == Kind.STEP and i not in of] for s, of in sides)
+        return left, right
+
+    def name_heads(self) -> None:
+        """Learn how the expected flow names in its pills what the generated flow has."""
+        same = [(self.g[g], self.e[e]) for e, g in self.steps.items() if self.e[e].kind == Kind.STEP]
+        left, right = self.loose()
+        same += _only_ones([self.g[i] for i in right], [self.e[i] for i in left])
+        self.heads = {pill_head(g): pill_head(e) for g, e in same if g.role == e.role}
+        self.values = {"e": _values(self.e, str), "g": _values(self.g, self.follows)}
 
     def inside(self, e: int, g: int) -> tuple[list[int], list[int]]:
         """Expected steps inside e whose mates are outside g; and those outside e whose mates are inside g."""
-        steps = [(i, m) for i, m in self.of_e.items() if m >= 0 and self.e[i].role == "step"]
+        steps = [(i, m) for i, m in self.steps.items() if self.e[i].role == "step"]
         both = [(e < i < self.ends_e[e], g < m < self.ends_g[g], i) for i, m in steps]
         return [i for a, b, i in both if a and not b], [i for a, b, i in both if b and not a]
 
     def overlap(self, e: int, g: int) -> int:
-        """How many steps inside e have their mates inside g."""
-        return sum(g < self.of_e[i] < self.ends_g[g] for i in range(e + 1, self.ends_e[e]) if self.e[i].role == "step")
+        """How many steps inside e are inside g."""
+        inner = (i for i in range(e + 1, self.ends_e[e]) if self.e[i].role == "step")
+        return sum(g < self.steps.get(i, -1) < self.ends_g[g] for i in inner)
+
+    def held(self, e: int, g: int) -> int:
+        """How many steps are inside e, or inside g, whichever are more."""
+        sides = ((self.e, e, self.ends_e), (self.g, g, self.ends_g))
+        return max(sum(p.role == "step" for p in side[i + 1 : ends[i]]) for side, i, ends in sides)
 
     def follows(self, text: str) -> str:
         """A generated text with its pills as the expected flow numbers the steps and names the trigger."""
         return _HEAD.sub(lambda found: "{{" + self.heads.get(found[1], found[1]) + ".", text)
 
-    def own(self, side: Sequence[Place], node: int) -> Counter:
-        """The values that belong to a step itself, with their pills as the expected flow would write them."""
-        values = (p for p in side[node:] if p.holder == node and p.kind == Kind.VALUE)
-        return Counter((p.role, p.input, p.text if side is self.e else self.follows(p.text)) for p in values)
+    def common(self, e: int, g: int) -> int:
+        """How many values two steps share."""
+        return (self.values["e"].get(e, _NONE) & self.values["g"].get(g, _NONE)).total()
+
+    def most(self, e: int, g: int) -> int:
+        """How many values the one has that has more of them."""
+        return max(self.values["e"].get(e, _NONE).total(), self.values["g"].get(g, _NONE).total())
+
+    def shares_values(self, e: int, g: int) -> bool:
+        """Whether two steps share half of their values, or more."""
+        return 2 * self.common(e, g) >= max(self.most(e, g), 1)
+
+
+_NONE: Counter = Counter()
+
+
+def _values(side: Sequence[Place], follows: Callable[[str], str]) -> dict[int, Counter]:
+    """The values of each step, with their pills as the expected flow would write them."""
+    found: dict[int, Counter] = {}
+    for p in side:
+        if p.kind == Kind.VALUE:
+            found.setdefault(p.holder, Counter())[p.role, p.input, follows(p.text)] += 1
+    return found
 
 
 def _only_ones(left: Sequence[Place], right: Sequence[Place]) -> list[tuple[Place, Place]]:
@@ -95,177 +146,433 @@ def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-08
-_Key = tuple[str, int]
+_How = Literal["moved", "along", "renamed"]
 
 
-def _key(at: _Reading, n: int, edit: Edit, queries: dict[int, int]) -> _Key:
-    """What an edit belongs to: a step without a mate on either side, a query, or itself."""
-    e, g = edit.expected_node, edit.generated_node
-    if e >= 0 and at.of_e[at.e[e].holder] < 0:
-        return "missing", at.e[e].holder
-    if g >= 0 and at.of_g[at.g[g].holder] < 0:
-        return "extra", at.g[g].holder
-    query = _query_of(at.e, e) if e >= 0 else queries.get(_query_of(at.g, g), -1)
-    if query in queries.values():
-        return "query", query
-    return "alone", n
-
-
-def _query_of(side: Sequence[Place], node: int) -> int:
-    """The query that a node is in, -1 for none."""
-    while node >= 0 and side[node].role not in ("query", "step", "trigger", "frame"):
-        node = side[node].parent
-    return node if node >= 0 and side[node].role == "query" and side[node].label else -1
-
-
-def _clauses(side: Sequence[Place], query: int, end: int) -> list[Clause] | None:
-    """The clauses of the query at a node; None for one that did not parse."""
-    if any(p.role == "text" for p in side[query:end]):
-        return None
-    found: dict[int, dict[str, str]] = {}
-    for p in side[query:end]:
-        if p.clause >= 0:
-            found.setdefault(p.clause, {})[p.role] = p.text
-    return [(c["field"], c["operator"], c.get("value", "")) for c in found.values()]
-
-# %% ../../nbs/scoring/28_causes.ipynb #cell-10
-def _moved(at: _Reading, groups: dict[_Key, list[int]]) -> list[Cause]:
-    """The causes that are moves; their edits leave `groups`."""
-    found = []
+def _pair_up(at: _Reading) -> dict[int, _How]:
+    """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
+    how: dict[int, _How] = {}
+    _swap_nested(at)
     for move in at.moves:
         e = min(at.edits[n].expected_node for n in move.edits if at.edits[n].kind == "inserted")
         g = min(at.edits[n].generated_node for n in move.edits if at.edits[n].kind == "deleted")
-        keys = [("missing", i) for i in range(e, at.ends_e[e])] + [("extra", i) for i in range(g, at.ends_g[g])]
-        edits = sorted(n for key in keys for n in groups.pop(key, []))
-        found.append(_cause(at, _move_kind(at, e, g), edits, (e, g)))
-    missing, extra = ([i for k, i in groups if k == kind] for kind in ("missing", "extra"))
-    alike = [(-at.overlap(e, g), e, g) for e, g in product(missing, extra) if _same_step(at, e, g)]
-    for _, e, g in sorted(alike):
-        if ("missing", e) in groups and ("extra", g) in groups:
-            edits = sorted(groups.pop(("missing", e)) + groups.pop(("extra", g)))
-            lost, taken = at.inside(e, g)
-            about = (lost or taken or [e])[0]
-            kind = "misplaced_step" if lost or taken else _move_kind(at, e, g)
-            found.append(_cause(at, kind, edits, (about, at.of_e[about] if about != e else g)))
-    return found
+        for i, k in zip(range(e, at.ends_e[e]), range(g, at.ends_g[g]), strict=True):
+            if at.e[i].kind == Kind.STEP:
+                at.pair(i, k)
+                how[i] = "moved" if i == e else "along"
+    _pair_best(at, how, "moved", _is_moved)
+    for rule in (_is_same_action, _is_same_block):
+        _pair_best(at, how, "renamed", rule)
+    _pair_best(at, how, "moved", _is_moved_action)
+    for e in sorted(how):  # parents come first
+        above = at.e[e].parent
+        if how[e] == "moved" and how.get(above) in ("moved", "along") and at.steps[above] == at.g[at.steps[e]].parent:
+            how[e] = "along"
+    at.name_heads()
+    return how
 
 
-def _move_kind(at: _Reading, e: int, g: int) -> str:
-    return "wrong_order" if at.of_g[at.g[g].parent] == at.e[e].parent else "misplaced_step"
+def _swap_nested(at: _Reading) -> None:
+    """Where a block and the block around it have one name, pair the one that shares more values."""
+    left, right = at.loose()
+    for other in right:
+        for g, e in list(at.steps_g.items()):
+            if _is_nested(at.g, g, other) and at.common(e, other) > at.common(e, g):
+                del at.steps_g[g]
+                at.pair(e, other)
+                at.swapped[e] = "extra", g
+                break
+    for other in left:
+        for e, g in list(at.steps.items()):
+            if _is_nested(at.e, e, other) and at.common(other, g) > at.common(e, g):
+                del at.steps[e]
+                at.pair(other, g)
+                at.swapped[other] = "missing", e
+                break
 
 
-def _same_step(at: _Reading, e: int, g: int) -> bool:
-    """Whether a missing and an extra step are one step that moved."""
+def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:
+    return side[one].label == side[two].label and (side[one].parent == two or side[two].parent == one)
+
+
+def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_Reading, int, int], bool]) -> None:
+    """Pair what a rule of two steps says is one step, most steps in common first, until it says so of no more."""
+    while alike := [(-at.overlap(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
+        for _, e, g in sorted(alike):
+            if e not in at.steps and g not in at.steps_g:
+                at.pair(e, g)
+                how[e] = name
+        at.name_heads()
+
+
+def _is_moved(at: _Reading, e: int, g: int) -> bool:
+    """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
         return False
-    left, right = at.own(at.e, e), at.own(at.g, g)
-    common = 2 * (left & right).total() >= max(left.total(), right.total(), 1)
-    return common or (_is_logic(at.e[e]) and (at.overlap(e, g) > 0 or any(at.inside(e, g))))
+    if at.shares_values(e, g) or not _is_logic(at.e[e]):
+        return at.shares_values(e, g)
+    empty = not at.most(e, g) and at.steps.get(at.e[e].parent) == at.g[g].parent
+    return at.overlap(e, g) > 0 or (empty and any(at.inside(e, g)))
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-12
+
+def _is_same_action(at: _Reading, e: int, g: int) -> bool:
+    """Whether two steps, neither of them logic, are one at the same place with another name; or two triggers."""
+    if at.e[e].role == "trigger" or at.g[g].role == "trigger":
+        return at.e[e].role == at.g[g].role
+    if _is_logic(at.e[e]) or _is_logic(at.g[g]):
+        return False
+    return (at.shares_values(e, g) or not at.most(e, g)) and _same_place(at, e, g)
+
+
+def _is_moved_action(at: _Reading, e: int, g: int) -> bool:
+    """Whether two steps, neither of them logic, are one that moved and has another name."""
+    plain = at.e[e].role == at.g[g].role == "step" and not (_is_logic(at.e[e]) or _is_logic(at.g[g]))
+    return plain and at.shares_values(e, g)
+
+
+def _is_same_block(at: _Reading, e: int, g: int) -> bool:
+    """Whether two logic steps are one at the same place with another name."""
+    if not (_is_logic(at.e[e]) and _is_logic(at.g[g])):
+        return False
+    held = at.held(e, g)
+    alike = 2 * at.overlap(e, g) >= held if held else at.steps.get(at.e[e].parent) == at.g[g].parent
+    return alike and _same_place(at, e, g)
+
+
+def _same_place(at: _Reading, e: int, g: int) -> bool:
+    """Whether no step that is on both sides comes between two places, and they are in the same block as far as there is one."""
+    above = [_above(at.e, e, at.steps), _above(at.g, g, at.steps_g)]
+    if at.steps[above[0]] != above[1]:
+        return False
+    steps = ((i, m) for i, m in at.steps.items() if at.e[i].role == "step")
+    return all((i < e) == (m < g) for i, m in steps if not e < i < at.ends_e[e] and not g < m < at.ends_g[g])
+
+
+def _above(side: Sequence[Place], node: int, paired: dict[int, int]) -> int:
+    """The nearest step or frame above a node that is on both sides."""
+    node = side[node].parent
+    while node not in paired:
+        node = side[node].parent
+    return node
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-10
 def _is_dependency(at: _Reading, e: int) -> bool:
     """Whether a step that the generated flow has cannot do without the missing step e."""
-    place, above = at.e[e], at.of_e[at.e[e].parent]
+    place, above = at.e[e], at.steps.get(at.e[e].parent, -1)
     if place.label == "flowlogic___BRANCH":
         return above >= 0 and sum(p.parent == above and p.label == place.label for p in at.g) < 2
     if place.label == "flowlogic___CATCH":
         before = [i for i in range(e) if at.e[i].role == "step" and at.e[i].parent == place.parent]
-        return bool(before) and at.e[before[-1]].label == "flowlogic___TRY" and at.of_e[before[-1]] >= 0
+        return bool(before) and at.e[before[-1]].label == "flowlogic___TRY" and before[-1] in at.steps
     pill = "{{" + pill_head(place) + "."
-    loops = (p for p in at.e if p.role == "input" and pill in p.text and at.of_e[p.holder] >= 0)
+    loops = (p for p in at.e if p.role == "input" and pill in p.text and p.holder in at.steps)
     return any(at.e[p.holder].label == "flowlogic___FOREACH" for p in loops)
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-13
-def _read(at: _Reading, key: _Key, edits: list[int]) -> dict[str, list[int]]:
-    """The kinds of the edits that share a key."""
-    what, node = key
-    if what == "missing":
-        place = at.e[node]
-        step = "missing_logic" if _is_logic(place) else "missing_step"
-        return {
-            "wrong_trigger"
-            if place.role == "trigger"
-            else "missing_dependency"
-            if _is_dependency(at, node)
-            else step: edits
-        }
-    if what == "extra":
-        place = at.g[node]
-        step = "extra_logic" if _is_logic(place) else "extra_step"
-        unknown = ("step", place.path) in at.unknown
-        return {"wrong_trigger" if place.role == "trigger" else "unknown_step" if unknown else step: edits}
-    if what == "query":
-        e, g = node, at.of_e[node]
-        left, right = _clauses(at.e, e, at.ends_e[e]), _clauses(at.g, g, at.ends_g[g])
-        if left is None or right is None:
-            return {value_kind(at.e[e + 1].text, at.g[g + 1].text, at.follows): edits}
-        if kind := query_kind(left, right, lambda e, g: value_kind(e, g, at.follows)):
-            return {kind: edits}
-    kinds: dict[str, list[int]] = {}
-    for n in edits:
-        kinds.setdefault(_edit_kind(at, at.edits[n]), []).append(n)
-    return kinds
 
-
-def _edit_kind(at: _Reading, edit: Edit) -> str:
-    """The kind of an edit between a step and its mate."""
-    e = at.e[edit.expected_node] if edit.expected_node >= 0 else None
-    g = at.g[edit.generated_node] if edit.generated_node >= 0 else None
-    if e is None or g is None:
-        return "missing_input" if g is None else "extra_input"
-    if e.role == "trigger" or g.role == "trigger":
+def _step_kind(at: _Reading, e: int, g: int) -> str:
+    """The kind of a step or trigger that is missing (g is -1), extra (e is -1), or has another name."""
+    place = at.e[e] if e >= 0 else at.g[g]
+    if place.role == "trigger":
         return "wrong_trigger"
-    if e.role == "step" or g.role == "step":
-        return "unknown_step" if ("step", g.path) in at.unknown else "wrong_step"
-    if e.input != g.input:
-        return "missing_input"
-    if e.role == g.role == "field":
-        return "wrong_column"
-    if e.role == g.role and e.role in ("operator", "logical"):
-        return "wrong_operator"
-    kind = value_kind(e.text, g.text, at.follows)
-    if e.role == "input" and kind == "wrong_value":
-        if is_table_input(e.input):
-            return "unknown_table" if ("table", g.path) in at.unknown else "wrong_table"
-        return "wrong_column" if is_column_input(e.input) else kind
-    return kind
+    if g < 0:
+        return (
+            "missing_dependency" if _is_dependency(at, e) else "missing_logic" if _is_logic(place) else "missing_step"
+        )
+    if ("step", at.g[g].path) in at.unknown:
+        return "unknown_step"
+    if e < 0:
+        return "extra_logic" if _is_logic(place) else "extra_step"
+    return "wrong_logic" if _is_logic(place) and _is_logic(at.g[g]) else "wrong_step"
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-14
+
+def _move_kind(at: _Reading, e: int, g: int) -> str:
+    return "wrong_order" if at.steps.get(at.e[e].parent) == at.g[g].parent else "misplaced_step"
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-12
+class _Mistake(NamedTuple):
+    """A mistake within a step. e, g: the nodes that it is about, -1 for none. nodes_e, nodes_g: all that are wrong by it.
+
+    within: the expected inputs node, or query, that it is in. shifts: whether it can put what is right out of line.
+    """
+
+    kind: str
+    e: int
+    g: int
+    nodes_e: tuple[int, ...]
+    nodes_g: tuple[int, ...]
+    within: int = -1
+    shifts: bool = True
+    said: str = ""
+
+
+def _inputs(side: Sequence[Place], ends: Sequence[int], holder: int) -> list[int]:
+    """The nodes of the inputs of a step, a simple input or a query each."""
+    top = holder + 1
+    if top >= len(side) or side[top].role != "inputs":
+        return []
+    return [i for i in range(top + 1, ends[top]) if side[i].parent == top]
+
+
+def _step_mistakes(at: _Reading, e: int, g: int) -> list[_Mistake]:
+    """What is wrong with the inputs of a step that is on both sides."""
+    left, right = _inputs(at.e, at.ends_e, e), _inputs(at.g, at.ends_g, g)
+    found: list[_Mistake] = []
+    for i in list(left):
+        same = [k for k in right if at.g[k].input == at.e[i].input]
+        if same:
+            k = next((k for k in same if _same_value(at, i, k)), same[0])
+            left.remove(i)
+            right.remove(k)
+            found += _input_mistakes(at, i, k)
+    right_step = at.e[e].label == at.g[g].label
+    for rule in (_same_value, _put_there) if right_step else (_same_value,):
+        for i, k in product(list(left), list(right)):
+            if i in left and k in right and rule(at, i, k):
+                left.remove(i)
+                right.remove(k)
+                found.append(_whole(at, "wrong_input_name", i, k))
+    found += [_whole(at, "missing_input", i, -1) for i in left]
+    return found + [_whole(at, "extra_input", -1, k) for k in right]
+
+
+def _whole(at: _Reading, kind: str, i: int, k: int) -> _Mistake:
+    """A mistake that is about whole inputs."""
+    nodes_e = tuple(range(i, at.ends_e[i])) if i >= 0 else ()
+    nodes_g = tuple(range(k, at.ends_g[k])) if k >= 0 else ()
+    return _Mistake(kind, i, k, nodes_e, nodes_g)
+
+
+def _same_value(at: _Reading, i: int, k: int) -> bool:
+    """Whether two inputs have one value, pills that follow aside."""
+    one, two = at.e[i], at.g[k]
+    if one.role == two.role == "input":
+        return _is_same(at, one.text, two.text)
+    left, right = _said_clauses(at.e, i, at.ends_e[i]), _said_clauses(at.g, k, at.ends_g[k])
+    if left is None or right is None or len(left) != len(right):
+        return False
+    return all(_is_same(at, e, g) for a, b in zip(left, right, strict=True) for e, g in zip(a, b, strict=True))
+
+
+def _is_same(at: _Reading, e: str, g: str) -> bool:
+    return e == g or is_put_off(e, g, at.follows)
+
+
+def _put_there(at: _Reading, i: int, k: int) -> bool:
+    """Whether the script makes the one input of the other."""
+    return at.of_e[i] == k
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-13
+_PARTS = ("field", "operator", "value")
+
+
+def _clauses(side: Sequence[Place], query: int, end: int) -> list[tuple[Clause, dict[str, int]]] | None:
+    """The clauses of the query at a node, with the nodes of their parts; None for one that did not parse."""
+    if any(p.role == "text" for p in side[query:end]):
+        return None
+    found: dict[int, dict[str, int]] = {}
+    for n in range(query, end):
+        if side[n].clause >= 0:
+            found.setdefault(side[n].clause, {})[side[n].role] = n
+    return [(tuple(side[c[r]].text if r in c else "" for r in _PARTS), c) for c in found.values()]
+
+
+def _said_clauses(side: Sequence[Place], node: int, end: int) -> list[Clause] | None:
+    """The clauses of a query, or of a simple input that reads as one, in the order of their fields."""
+    if side[node].role != "input":
+        found = _clauses(side, node, end)
+        return None if found is None else sorted(c for c, _ in found)
+    query = parse_query(side[node].text)
+    return sorted((c.field, c.operator, c.value) for c in query.clauses) if query else None
+
+
+def _input_mistakes(at: _Reading, i: int, k: int) -> list[_Mistake]:
+    """What is wrong with an input that is on both sides."""
+    one, two = at.e[i], at.g[k]
+    if one.role == "input":
+        return [] if one.text == two.text else [_Mistake(_value_kind(at, one, two), i, k, (i,), (k,), i, False)]
+    left, right = _clauses(at.e, i, at.ends_e[i]), _clauses(at.g, k, at.ends_g[k])
+    if left is None or right is None:
+        texts = [p.text for p in (at.e[i + 1], at.g[k + 1])]
+        kind = value_kind(texts[0], texts[1], at.follows)
+        return [] if at.e[i + 1].label == at.g[k + 1].label else [_whole(at, kind, i + 1, k + 1)._replace(within=i)]
+    found = []
+    for kind, a, b, parts in query_mistakes([c for c, _ in left], [c for c, _ in right], at.follows):
+        sides = (left[a] if a >= 0 else None, right[b] if b >= 0 else None)
+        nodes = [tuple(s[1][_PARTS[p]] for p in parts if _PARTS[p] in s[1]) if s else () for s in sides]
+        said = "".join(next(s for s in sides if s)[0]) if None in sides else ""
+        about = [n[0] if n else -1 for n in nodes]
+        found.append(_Mistake(kind, about[0], about[1], nodes[0], nodes[1], i, 0 in parts, said))
+    return _with_logicals(at, found, i, k)
+
+
+def _with_logicals(at: _Reading, found: list[_Mistake], i: int, k: int) -> list[_Mistake]:
+    """The mistakes of the clauses of a query, with those of what joins them."""
+    ranges = ((at.e, i, at.ends_e[i]), (at.g, k, at.ends_g[k]))
+    left, right = ([n for n in range(top, end) if side[n].role == "logical"] for side, top, end in ranges)
+    for n in list(left):
+        if same := [m for m in right if at.g[m].label == at.e[n].label]:
+            left.remove(n)
+            right.remove(same[0])
+    pairs = list(zip(left, right, strict=False))
+    for at_, m in enumerate(found):  # a clause comes and goes with what joins it to the others
+        if m.kind == "missing_condition" and len(left) > len(pairs):
+            found[at_] = m._replace(nodes_e=(*m.nodes_e, left.pop()))
+        elif m.kind == "extra_condition" and len(right) > len(pairs):
+            found[at_] = m._replace(nodes_g=(*m.nodes_g, right.pop()))
+    return found + [_Mistake("wrong_operator", n, m, (n,), (m,), i) for n, m in pairs]
+
+
+def _value_kind(at: _Reading, one: Place, two: Place) -> str:
+    """What is wrong with the value of a simple input."""
+    kind = value_kind(one.text, two.text, at.follows)
+    if kind == "wrong_value" and is_table_input(one.input):
+        return "unknown_table" if ("table", two.path) in at.unknown else "wrong_table"
+    return column_kind(one.text, two.text, at.follows) if is_column_input(one.input) else kind
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-15
+_Key = tuple[str, int]
+
+
+def _key(at: _Reading, edit: Edit) -> _Key:
+    """What an edit belongs to: a step that is missing, extra, has become another block, or is on both sides."""
+    e = at.e[edit.expected_node].holder if edit.expected_node >= 0 else -1
+    g = at.g[edit.generated_node].holder if edit.generated_node >= 0 else -1
+    if e >= 0 and e not in at.steps:
+        return "missing", e
+    if g >= 0 and g not in at.steps_g:
+        return "extra", g
+    e = e if e >= 0 else at.steps_g[g]
+    return ("whole" if _is_whole(at, e) else "step"), e
+
+
+def _is_whole(at: _Reading, e: int) -> bool:
+    """Whether a step has become another block, with other inputs."""
+    return at.e[e].label != at.g[at.steps[e]].label and _step_kind(at, e, at.steps[e]) == "wrong_logic"
+
+
+class _Shares:
+    """The mistakes of the steps that are on both sides, and the edits that each of them explains."""
+
+    def __init__(self, at: _Reading, how: dict[int, _How]):
+        self.at = at
+        self.moved = {e for e, name in how.items() if name != "renamed"}
+        self.mistakes: list[_Mistake] = []
+        self.of_step: dict[int, list[int]] = {}
+        for e in at.steps:
+            if at.e[e].kind == Kind.STEP and not _is_whole(at, e):
+                found = self._mistakes(e)
+                self.of_step[e] = list(range(len(self.mistakes), len(self.mistakes) + len(found)))
+                self.mistakes += found
+        self.edits: list[list[int]] = [[] for _ in self.mistakes]
+        self.of_e = {node: n for n, m in enumerate(self.mistakes) for node in m.nodes_e}
+        self.of_g = {node: n for n, m in enumerate(self.mistakes) for node in m.nodes_g}
+
+    def _mistakes(self, e: int) -> list[_Mistake]:
+        at, g, moved = self.at, self.at.steps[e], e in self.moved
+        found = [m for m in _step_mistakes(at, e, g) if not moved or CAUSE_KINDS[m.kind].change != "follows"]
+        if at.e[e].label != at.g[g].label:
+            found.insert(0, _Mistake(_step_kind(at, e, g), e, g, () if moved else (e,), (g,), e, False))
+        return found
+
+    def take(self, n: int) -> bool:
+        """Give an edit to the mistake whose node it changes, first to one that has none; whether there is one."""
+        edit, at = self.at.edits[n], self.at
+        by = [of[i] for of, i in ((self.of_e, edit.expected_node), (self.of_g, edit.generated_node)) if i in of]
+        if edit.kind == "deleted" and at.steps_g.get(at.g[edit.generated_node].holder) in self.moved:
+            by = [m for m in by if not self.mistakes[m].nodes_e]
+        if by:
+            self.edits[next((m for m in by if not self.edits[m]), by[0])].append(n)
+        return bool(by)
+
+    def take_shifted(self, e: int, n: int) -> bool:
+        """Give an edit of a step to the mistake that put it out of line: of its query, else of the step's input names."""
+        at = self.at
+        node = at.edits[n].expected_node
+        while node >= 0 and not (at.e[node].role == "inputs" or (at.e[node].role == "query" and at.e[node].label)):
+            node = at.e[node].parent
+        known = ((m, self.mistakes[m]) for m in self.of_step[e])
+        ranks = [(m.within != node, not m.shifts, i) for i, m in known if m.shifts or m.within == node >= 0]
+        if ranks:
+            self.edits[min(ranks)[-1]].append(n)
+        return bool(ranks)
+
+
+def _lone(at: _Reading, edit: Edit) -> _Mistake:
+    """What an edit says by itself."""
+    e, g = edit.expected_node, edit.generated_node
+    kind = "missing_input" if g < 0 else "extra_input"
+    if e >= 0 and g >= 0:
+        one, two = at.e[e], at.g[g]
+        kind = "wrong_input_name" if one.input != two.input else value_kind(one.text, two.text, at.follows)
+    return _Mistake(kind, e, g, (), ())
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-16
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
     lacking: what the generated flow uses and its environment lacks (`flows.unknown.unknown_names`).
     """
     at = _Reading(script, lacking)
-    queries = {g: e for g, e in at.of_g.items() if e >= 0 and at.g[g].role == "query" and at.g[g].label}
+    how = _pair_up(at)
+    shares = _Shares(at, how)
     groups: dict[_Key, list[int]] = {}
     for n, edit in enumerate(at.edits):
-        if edit.cost:
-            groups.setdefault(_key(at, n, edit, queries), []).append(n)
-    causes = _moved(at, groups)
-    for key, edits in groups.items():
-        for kind, members in _read(at, key, edits).items():
-            causes.append(_cause(at, kind, members))
-    return sorted(causes, key=lambda c: c.edits)
+        if edit.cost and not shares.take(n):
+            what, node = _key(at, edit)
+            if what == "step" and node in shares.moved:
+                what, node = "moved", _top(at, how, node)
+            elif what == "step" and node in at.swapped:
+                what, node = at.swapped[node]
+            elif what == "step":
+                what, node = ("", -1) if shares.take_shifted(node, n) else ("alone", n)
+            groups.setdefault((what, node), []).append(n)
+    groups.pop(("", -1), None)
+    found = [(m.kind, edits, (m.e, m.g), m.said) for m, edits in zip(shares.mistakes, shares.edits, strict=True)]
+    found += [_told(at, what, node, edits) for (what, node), edits in groups.items()]
+    return sorted((_cause(at, *one) for one in found if one[1]), key=lambda c: c.edits)
 
 
-def _cause(at: _Reading, kind: str, edits: Sequence[int], of: tuple[int, int] | None = None) -> Cause:
-    """The cause that these edits are; it is about the first of them, or about the nodes `of` (expected, generated)."""
-    first = at.edits[edits[0]]
-    e, g = of or (first.expected_node, first.generated_node)
-    there, here = at.e[e] if e >= 0 else None, at.g[g] if g >= 0 else None
+def _told(at: _Reading, what: str, node: int, edits: list[int]) -> tuple[str, list[int], tuple[int, int], str]:
+    """The kind of a group of edits, the edits, the nodes it is about, and nothing more to say."""
+    if what == "alone":
+        m = _lone(at, at.edits[node])
+        return m.kind, edits, (m.e, m.g), ""
+    of = (-1, node) if what == "extra" else (node, at.steps.get(node, -1))
+    if what != "moved":
+        return _step_kind(at, *of), edits, of, ""
+    lost, taken = at.inside(*of)
+    if about := lost or taken:  # what it holds did not move with it
+        return "misplaced_step", edits, (about[0], at.steps[about[0]]), ""
+    return _move_kind(at, *of), edits, of, ""
+
+
+def _top(at: _Reading, how: dict[int, _How], e: int) -> int:
+    """The step that moved and that the step e moved along with."""
+    while how[e] == "along":
+        e = at.e[e].parent
+    return e
+
+
+def _cause(at: _Reading, kind: str, edits: Sequence[int], of: tuple[int, int], said: str = "") -> Cause:
+    """The cause that these edits are, about the nodes `of` (expected, generated; -1 for none)."""
+    there, here = at.e[of[0]] if of[0] >= 0 else None, at.g[of[1]] if of[1] >= 0 else None
     place = there or here
     assert place
     subject = place.input or place.text
+    edits = sorted(edits)
     loss = sum(at.edits[n].share for n in edits)
-    where = [(side[p.holder].text if p.input else "", p) for side, p in ((at.e, there), (at.g, here)) if p]
-    message = f"{KINDS[kind]}: {_said(where[0][0], subject)}"
-    if there and here and there.text != here.text:
+    side = at.e if there else at.g
+    message = f"{KINDS[kind]}: {_of_step(side[place.holder].text if place.input else '', subject)}"
+    if there and here and kind == "wrong_input_name":
+        message += f": {_short(here.input)}, expected {_short(there.input)}"
+    elif there and here and there.text != here.text:
         message += f": {_short(here.text)}, expected {_short(there.text)}"
+    elif said:
+        message += f": {_short(said)}"
     return Cause(kind, subject, there and there.path, here and here.path, loss, tuple(edits), " ".join(message.split()))
 
 
-def _said(step: str, subject: str) -> str:
+def _of_step(step: str, subject: str) -> str:
     return f"{subject} of {step}" if step else subject
 
 

@@ -17,6 +17,7 @@ from ..flows.model import Flow, Generation, Sample
 from ..flows.reading import read_flow
 from .causes import Cause, Lacking, find_causes
 from .edits import Script, script
+from .grouping import group_sums
 from .kinds import KINDS
 from .options import Options, compared
 
@@ -94,7 +95,7 @@ class Losses(NamedTuple):
         repeats = self.generations.group_by("model", "sample_id", maintain_order=True).agg(
             pl.len().alias("generations")
         )
-        sums = self.frame.group_by("model", "sample_id", *by, maintain_order=True).agg(pl.col("loss").sum())
+        sums = group_sums(self.frame, ("model", "sample_id", *by), "loss")
         rows = sums.join(repeats, on=("model", "sample_id"), how="left", maintain_order="left")
         return rows.with_columns(pl.col("loss") / pl.col("generations"))
 
@@ -109,14 +110,15 @@ class Losses(NamedTuple):
             keep = pl.col("sample_id").is_in(list(samples))
             generations, rows = generations.filter(keep), rows.filter(keep)
         n = generations.group_by("model").agg(pl.col("sample_id").n_unique().cast(pl.Int64).alias("n"))
-        sums = rows.group_by("model", *by).agg(
-            pl.col("loss").sum().alias("total"),
-            (pl.col("loss") ** 2).sum().alias("squares"),
-            pl.len().cast(pl.Int64).alias("met"),
-        )
-        whole = pl.col("total").sum().over("model")
-        found = sums.join(n, on="model").with_columns(
-            (pl.col("total") / pl.col("n")).alias("loss"), (pl.col("total") / whole).alias("share")
+        loss, met = pl.col("loss"), pl.len().cast(pl.Int64).alias("met")
+        sums = group_sums(rows, ("model", *by), loss.alias("total"), (loss**2).alias("squares"), others=[met])
+        whole = group_sums(sums, ["model"], pl.col("total").alias("whole"))
+        found = (
+            sums.join(n, on="model")
+            .join(whole, on="model")
+            .with_columns(
+                (pl.col("total") / pl.col("n")).alias("loss"), (pl.col("total") / pl.col("whole")).alias("share")
+            )
         )
         return found.select("model", *by, "n", "met", "loss", "share", "squares").sort(
             ["model", "loss", *by], descending=[False, True, *(False for _ in by)]

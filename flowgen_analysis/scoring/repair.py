@@ -16,7 +16,8 @@ import polars as pl
 from ..flows.model import Generation
 from .causes import Cause, pill_head, pill_heads
 from .edits import Script, subtree_ends
-from .kinds import KINDS
+from .grouping import group_means, group_sums
+from .kinds import CAUSE_KINDS, KINDS
 from .loss import Explanation
 from .options import Compared, node_costs
 from .tree import Place
@@ -161,7 +162,7 @@ def _inserted(script: Script, causes: Iterable[Cause]) -> set[int]:
 
 def _chosen(script: Script, causes: Sequence[Cause], kinds: Collection[str]) -> list[Cause]:
     """The causes of these kinds, without what cannot be repaired yet, with what comes along."""
-    moved = ("misplaced_step", "wrong_order")
+    moved = [kind for kind, row in CAUSE_KINDS.items() if row.change == "moved"]
     rest = [c for c in causes if c.kind in kinds and c.kind not in moved]
     come, missing = _inserted(script, rest), _inserted(script, [c for c in causes if c.kind not in moved])
     found = []
@@ -196,7 +197,7 @@ def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mat
     heads = {pill_head(p): i for i, p in enumerate(expected) if p.role in ("step", "trigger")}
     found = []
     for c in causes:
-        if c.kind == "following_pill":
+        if CAUSE_KINDS[c.kind].change == "follows":
             nodes = (script.edits[n].expected_node for n in c.edits)
             named = {heads[h] for n in nodes if n >= 0 for h in pill_heads(expected[n].text) if h in heads}
             if named <= now and named - before:
@@ -205,7 +206,8 @@ def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mat
 
 # %% ../../nbs/scoring/30_repair.ipynb #cell-10
 def _edits_of(script: Script, causes: Iterable[Cause]) -> set[int]:
-    """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then."""
+    """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then, and
+    without what comes into a step that is not there."""
     chosen = {n for c in causes for n in c.edits}
     waiting = {(x.expected_node, -1) for n, x in enumerate(script.edits) if x.kind == "inserted" and n not in chosen}
     waiting |= {(-1, x.generated_node) for n, x in enumerate(script.edits) if x.kind == "deleted" and n not in chosen}
@@ -219,7 +221,14 @@ def _edits_of(script: Script, causes: Iterable[Cause]) -> set[int]:
             holder = side[node].holder
             if ((holder, -1) if x.kind == "inserted" else (-1, holder)) not in waiting:
                 chosen.add(n)
-    return chosen
+    return {n for n in chosen if not _comes_into(script, n, waiting)}
+
+
+def _comes_into(script: Script, n: int, waiting: Collection[tuple[int, int]]) -> bool:
+    """Whether an edit inserts an input of a step that is yet to come."""
+    edit = script.edits[n]
+    holder = script.pair.expected[edit.expected_node].holder if edit.kind == "inserted" else -1
+    return holder not in (-1, edit.expected_node) and (holder, -1) in waiting
 
 
 def repaired(found: Explanation, kinds: Collection[str]) -> float:
@@ -262,8 +271,7 @@ class Repairs(NamedTuple):
 
     def by_sample(self) -> pl.DataFrame:
         """A row a model, sample and repair: means over the sample's repeats."""
-        rows = self.frame.group_by("model", "sample_id", "repair", maintain_order=True)
-        return rows.agg(pl.col("score", "repaired", "points").mean())
+        return group_means(self.frame, ("model", "sample_id", "repair"), "score", "repaired", "points")
 
     def by_repair(self, samples: Collection[str] | None = None) -> pl.DataFrame:
         """A row a model and repair, the most worth first: n samples, how many it `helps`, mean score, repaired and points,
@@ -272,11 +280,10 @@ class Repairs(NamedTuple):
         if samples is not None:
             rows = rows.filter(pl.col("sample_id").is_in(list(samples)))
         points = pl.col("points")
-        found = rows.group_by("model", "repair").agg(
-            pl.len().cast(pl.Int64).alias("n"), (points > 0).sum().cast(pl.Int64).alias("helps"),
-            pl.col("score", "repaired", "points").mean(), (points**2).sum().alias("squares"),
-        )  # fmt: skip
-        return found.sort(["model", "points", "repair"], descending=[False, True, False])
+        counts = [pl.len().cast(pl.Int64).alias("n"), (points > 0).sum().cast(pl.Int64).alias("helps")]
+        found = group_means(rows, ("model", "repair"), "score", "repaired", "points", others=counts)
+        squares = group_sums(rows, ("model", "repair"), (points**2).alias("squares"))["squares"]
+        return found.with_columns(squares).sort(["model", "points", "repair"], descending=[False, True, False])
 
     def to_pandas(self) -> pd.DataFrame:
         """The frame as pandas."""

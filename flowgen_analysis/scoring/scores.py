@@ -17,6 +17,7 @@ from ..flows.model import Flow, Generation, Sample
 from ..flows.structure import structure_errors
 from .distance import Engine
 from .flowsim import score_pairs
+from .grouping import group_means
 from .options import Options, compared
 
 # %% ../../nbs/scoring/23_scores.ipynb #cell-04
@@ -79,9 +80,7 @@ class Scores(NamedTuple):
     def by_sample(self) -> pl.DataFrame:
         """A row a model and sample: `generations`, and the mean over its repeats of every score."""
         scores = (*self.metrics, *_CHECKS, "readable", "unparsed")
-        means = [pl.col(c).cast(pl.Float64).mean() for c in scores]
-        rows = self.frame.group_by("model", "sample_id", maintain_order=True)
-        return rows.agg(pl.len().alias("generations"), *means)
+        return group_means(self.frame, ("model", "sample_id"), *scores, others=[pl.len().alias("generations")])
 
     def summary(self) -> pl.DataFrame:
         """A row a model: `n` samples in the means, `generations`, `unreadable`, `missing`, mean scores 0..1, and
@@ -89,8 +88,8 @@ class Scores(NamedTuple):
 
         A sample counts once in a mean, however often it was repeated.
         """
-        scores = [pl.col(c).mean() for c in (*self.metrics, *_CHECKS)]
-        means = self.by_sample().group_by("model").agg(pl.col("inputs").is_not_null().sum().alias("n"), *scores)
+        n = pl.col("inputs").is_not_null().sum().alias("n")
+        means = group_means(self.by_sample(), ["model"], *self.metrics, *_CHECKS, others=[n])
         rows = self.frame.group_by("model").agg(
             pl.len().alias("generations"),
             (~pl.col("readable")).sum().alias("unreadable"),

@@ -6,7 +6,6 @@
 __all__ = ['Held', 'Measured', 'Desk']
 
 # %% ../../nbs/widgets/73c_desk.ipynb #cell-02
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +13,13 @@ import numpy as np
 import polars as pl
 
 from ..analysis import bitsets
-from ..analysis.facts import sample_facts
+from ..analysis.fact_filters import FactBins
 from ..analysis.grid import Grid
 from ..analysis.index import SliceIndex
 from ..analysis.saved import SavedSlice, load_slices, save_slices, with_slice, without_slice
 from ..analysis.slices import Slice
-from ..features.matrix import FeatureMatrix
-from ..features.registry import Registry
-from ..flows.dataset import Run
 from ..flows.files import InputError
-from ..flows.model import Generation, Sample
-from ..scoring.scores import Scores
-from .fact_filters import FactBins
+from ..study import Study
 from .states import rank_values, ranked
 
 # %% ../../nbs/widgets/73c_desk.ipynb #cell-05
@@ -42,8 +36,9 @@ class Held(NamedTuple):
 class Measured:
     """Scores by one metric: an index, sums over it, and the bins of its facts."""
 
-    def __init__(self, index: SliceIndex):
-        self.index, self.grid, self.bins = index, Grid(index), FactBins(index)
+    def __init__(self, grid: Grid):
+        self.index, self.grid, self.bins = grid.index, grid, FactBins(grid.index)
+        index = grid.index
         means = np.array([m.mean.mean if m.mean.n else np.inf for m in index.means(index.sets()[0])])
         self.weakest = index.models[int(means.argmin())] if index.models else ""
         self.rows = {name: i for i, name in enumerate(index.samples)}
@@ -76,26 +71,18 @@ class Measured:
 
 # %% ../../nbs/widgets/73c_desk.ipynb #cell-07
 class Desk:
-    """The samples of a dataset and what is known of them. slices_path: where slices are saved; None for nowhere."""
+    """A study as the explorer looks at it. slices_path: where slices are saved; the project's place where none is given."""
 
-    def __init__(
-        self, samples: Sequence[Sample], runs: Sequence[Run], matrix: FeatureMatrix, scores: Scores, registry: Registry,
-        slices_path: Path | None = None,
-    ):  # fmt: skip
-        self.samples, self.matrix, self.registry = {s.id: s for s in samples}, matrix, registry
-        self.slices_path, self._scores, self.metrics = slices_path, scores, scores.metrics
-        self._facts, self._measured = sample_facts(samples), {}
+    def __init__(self, study: Study, slices_path: Path | None = None):
+        self.study, self.samples, self.registry = study, study.by_id, study.registry
+        self.slices_path = slices_path or (study.project and study.project.slices_path)
+        self._measured: dict[str, Measured] = {}
         self._saved: tuple[Any, list[SavedSlice], str] = (None, [], "")
-        self.generations: dict[tuple[str, str], list[Generation]] = {}
-        for generation in (g for run in runs for g in run.generations):
-            self.generations.setdefault((generation.sample_id, generation.model), []).append(generation)
-        self.failures = _failures(scores)
 
     def measured(self, metric: str) -> Measured:
         """Scores by a metric."""
         if metric not in self._measured:
-            index = SliceIndex.from_tables(self.matrix, self._scores, metric, facts=self._facts)
-            self._measured[metric] = Measured(index)
+            self._measured[metric] = Measured(self.study.grid(metric))
         return self._measured[metric]
 
     def frame(self, index: SliceIndex, rows: np.ndarray) -> pl.DataFrame:
@@ -104,7 +91,7 @@ class Desk:
         requirements = [self.samples[i].requirement if i in self.samples else None for i in ids]
         schema = {"id": pl.String, "requirement": pl.String}
         head = pl.DataFrame({"id": ids, "requirement": requirements}, schema=schema)
-        features = self.matrix.frame.rename({"sample_id": "id"})
+        features = self.study.matrix.frame.rename({"sample_id": "id"})
         scores = pl.DataFrame({m: index.scores[rows, k] for k, m in enumerate(index.models)}).fill_nan(None)
         return pl.concat([head.join(features, on="id", how="left", maintain_order="left"), scores], how="horizontal")
 
@@ -140,10 +127,3 @@ class Desk:
         if self.slices_path is None:
             raise InputError("saved slices", "have no file here", "an explorer of a project", "wb.explorer()")
         return self.slices_path
-
-
-def _failures(scores: Scores) -> dict[tuple[str, str], str]:
-    """By sample and model, the reason of the first generation without a flow."""
-    unread = scores.frame.filter(~pl.col("readable")).unique(["sample_id", "model"], keep="first", maintain_order=True)
-    rows = unread.select("sample_id", "model", "reason").iter_rows()
-    return {(sample, model): f"{model} could not be read: {reason}"[:300] for sample, model, reason in rows}

@@ -99,7 +99,7 @@ class Exploration(Screen):
     def choices(self, name: str) -> Any:
         """What a trait may be."""
         if name in ("metric", "measure", "tab"):
-            return {"metric": self._desk.metrics, "measure": MEASURES, "tab": TABS}[name]
+            return {"metric": self._desk.study.scores.metrics, "measure": MEASURES, "tab": TABS}[name]
         if name == "selected":
             return {None} | (self._desk.samples.keys() & self._now.rows.keys())
         return ["", *self.index.models] if name == "baseline" else list(states.ranks_of(self.index.models, ""))
@@ -120,7 +120,7 @@ class Exploration(Screen):
 
     def to_pandas(self) -> pd.DataFrame:
         """The same as pandas, features as nullable `boolean`."""
-        return self.to_polars().to_pandas().astype(dict.fromkeys(self._desk.matrix.names, "boolean"))
+        return self.to_polars().to_pandas().astype(dict.fromkeys(self._desk.study.matrix.names, "boolean"))
 
     def heatmap(self) -> pl.DataFrame:
         """A row a feature and model, within the slice: n, mean, interval, coverage of the loss, difference to the baseline (0..1)."""

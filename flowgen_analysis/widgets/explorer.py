@@ -7,26 +7,22 @@ __all__ = ['ExplorerPanel', 'Explorer']
 
 # %% ../../nbs/widgets/74_explorer.ipynb #cell-02
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import traitlets
 
+from ..analysis.facets import choose_subset, take_apart, ways_out
+from ..analysis.fact_filters import fact_filter, set_range, set_words, without_fact
 from ..analysis.slices import Slice
-from ..features.matrix import FeatureMatrix
-from ..features.registry import Registry
 from ..figures.flow_diff import flow_diff
-from ..flows.dataset import Run
 from ..flows.files import InputError
-from ..flows.model import Sample
-from ..scoring.scores import Scores
+from ..study import Study
 from . import states, tables
 from .desk import Desk
 from .exploration import Exploration
-from .facets import choose_subset, take_apart, ways_out
-from .fact_filters import fact_filter, set_range, set_words, without_fact
 from .history import View
 from .panels import Event, Panel, SampleView, static
 
@@ -61,29 +57,25 @@ class Explorer(Exploration):
     )  # fmt: skip
 
     def __init__(
-        self, samples: Sequence[Sample], runs: Sequence[Run], matrix: FeatureMatrix, scores: Scores, registry: Registry,
-        notes: Mapping[str, str] | None = None, metric: str = "inputs", *, slices_path: Path | None = None,
+        self, study: Study, metric: str = "inputs", *, slices_path: Path | None = None,
         keep: Callable[[dict[str, Any]], str] | None = None, state: str = "",
     ):  # fmt: skip
-        self._notes, self._keep, self._said = dict(notes or {}), keep, ""
+        self._keep, self._said = keep, ""
         self._models: list[str] = []
         self._start, self._stale = 0, set().union(*_PARTS.values())
-        super().__init__(Desk(samples, runs, matrix, scores, registry, slices_path), metric, state)
+        super().__init__(Desk(study, slices_path), metric, state)
         group = uuid.uuid4().hex  # of its own, whichever kernels share the page
         self._panel, self._view = ExplorerPanel({}, self.handle, group), SampleView({}, self.handle, group)
         self.children = [self._panel, self._view]
         self.add_class("fg-explorer")
         self.show()
 
-    def renew(
-        self, samples: Sequence[Sample], runs: Sequence[Run], matrix: FeatureMatrix, scores: Scores, registry: Registry,
-        notes: Mapping[str, str] | None = None,
-    ) -> None:  # fmt: skip
-        """Show these instead, in the same state; what of it they do not have goes back to where it began."""
+    def renew(self, study: Study) -> None:
+        """Show this study instead, in the same state; what of it it does not have goes back to where it began."""
         with self._one:
             view = self.view
-            self._desk = Desk(samples, runs, matrix, scores, registry, self._desk.slices_path)
-            self._notes, self._start, self._stale = dict(notes or {}), 0, set().union(*_PARTS.values())
+            self._desk = Desk(study, self._desk.slices_path)
+            self._start, self._stale = 0, set().union(*_PARTS.values())
             self._holding += 1
             for name, value in view._asdict().items():
                 try:
@@ -113,7 +105,7 @@ class Explorer(Exploration):
         self.slice = take_apart(self.slice).set(event["name"], event["value"]).slice
 
     def on_range(self, event: Event) -> None:
-        """Set the ends of a fact (None for open); `below`: the high one is not in it."""
+        """Set the ends of a fact (None for open; scores 0..100); `below`: the high one is not in it."""
         self.slice = set_range(self.slice, event["name"], event["low"], event["high"], event["below"])
 
     def on_word(self, event: Event) -> None:
@@ -249,7 +241,7 @@ class Explorer(Exploration):
             self.metric,
             self._against,
             (held.n, held.unknown),
-            self._desk.metrics,
+            self._desk.study.scores.metrics,
         )
         more = {"undo": self._history.reaches(-1), "redo": self._history.reaches(1), "state": self.state_text}
         more |= {"said": self._said, "keeps": self._keep is not None, "saves": self._desk.slices_path is not None}
@@ -261,7 +253,7 @@ class Explorer(Exploration):
     def _means_state(self) -> states.State:
         held = self._held
         shown = tables.means_state(self._now.grid, held.inside, held.outside, self._against, f"FlowSim, {self.metric}")
-        return shown | {"notes": self._notes}
+        return shown | {"notes": self._desk.study.notes}
 
     def _main_state(self) -> states.State:
         tabs = {"tab": self.tab}
@@ -281,12 +273,14 @@ class Explorer(Exploration):
         if self.tab != "samples":
             return {"start": 0, "rows": []}
         values = self._now.values(self.rank, self._against)
-        return states.rows_state(self.index, self._desk.samples, self._order, values, self._start, self._desk.failures)
+        return states.rows_state(
+            self.index, self._desk.samples, self._order, values, self._start, self._desk.study.generations.failures
+        )
 
     def _view_state(self) -> states.State:
         html = ""
         if self.selected:
-            made = [g for m in self.index.models for g in self._desk.generations.get((self.selected, m), [])]
+            made = self._desk.study.generations.of(self.selected, self.index.models)
             inputs = not self.metric.startswith("outline")
             html = flow_diff(self._desk.samples[self.selected], made, self._models, self.index.models, inputs)
         return states.view_state(self.index, (self._place(), self._held.n), self.selected, self._models, html)

@@ -6,17 +6,11 @@
 __all__ = ['overview']
 
 # %% ../../nbs/widgets/73_overview.ipynb #cell-02
-from collections.abc import Mapping
-
-from ..analysis.headline import headlines
 from ..figures.charts import overview_chart
-from ..scoring.scores import Scores
+from ..study import Study
 from .panels import Chart
 
 # %% ../../nbs/widgets/73_overview.ipynb #cell-03
-def overview(scores: Scores, notes: Mapping[str, str] | None = None) -> Chart:
-    """Models x FlowSim (inputs and outline) and unreadable share with 95% intervals, the best first.
-
-    notes: what a model is, in a few words.
-    """
-    return Chart(overview_chart(headlines(scores), notes), "fg-overview")
+def overview(study: Study) -> Chart:
+    """Models x FlowSim (inputs and outline) and unreadable share with 95% intervals, the best first."""
+    return Chart(overview_chart(study.headlines, study.notes), "fg-overview")

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.facets import FacetCount, chosen_subset, facet_counts, take_apart, ways_out
+from ..analysis.fact_filters import FactBins, fact_filter, title_of
 from ..analysis.index import SliceIndex
 from ..analysis.review import expected_scores
 from ..analysis.saved import SavedSlice
@@ -20,8 +22,6 @@ from ..features.registry import Feature, Registry
 from ..figures.style import model_colours
 from ..flows.model import Sample
 from ..scoring.scores import METRICS
-from .facets import FacetCount, chosen_subset, facet_counts, take_apart, ways_out
-from .fact_filters import FactBins, fact_filter, scale_of, title_of
 from .history import MEAN
 
 # %% ../../nbs/widgets/72_states.ipynb #cell-05
@@ -90,9 +90,9 @@ def _facet(feature: Feature, count: FacetCount, slice: Slice, settings: Mapping[
 
 
 def _fact(bins: FactBins, name: str, slice: Slice, mask: np.ndarray) -> State:
-    said, scale = fact_filter(slice, name), scale_of(name)
+    said = fact_filter(slice, name)
     found = bins.bins(name, slice) if said.text else bins.count(name, mask)
-    shown = {"name": name, "title": title_of(name), "words": bins.is_words(name), "text": said.text, "scale": scale}
+    shown = {"name": name, "title": title_of(name), "words": bins.is_words(name), "text": said.text}
     if shown["words"]:
         return shown | {"bins": [{"low": b.low, "n": b.n, "on": b.low in said.words} for b in found]}
     low, high = (None if end is None else float(end.value) for end in (said.low, said.high))

@@ -18,12 +18,12 @@ from ..features.detectors import DETECTORS
 from ..features.journal import Disagreement, Tag
 from ..features.matrix import FeatureMatrix
 from ..features.registry import Feature, Registry
+from ..features.tagbook import Line, Progress, TagBook, judged, progress
 from ..flows.files import InputError
 from ..flows.model import Sample
 from ..project import Project
 from .panels import STYLE, Event, Panel, Screen, static
 from .states import State
-from .tagbook import Line, Progress, TagBook, judged, progress
 from .tagger_states import Suggestion, sample_html, suggest, tagger_state
 
 try:

@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ..analysis.agreement import tag_agreement
 from ..features.detectors import DETECTORS, Evidence, detect
 from ..features.registry import Feature, Registry
+from ..features.tagbook import TagBook, progress
 from ..figures.flow_view import flow_html
 from ..figures.style import escape
 from ..flows.files import InputError
 from ..flows.model import Flow, Sample
 from .states import State
-from .tagbook import TagBook, agreement, progress
 
 # %% ../../nbs/widgets/75_tagger_states.ipynb #cell-05
 TAKEN = "npu"
@@ -131,7 +132,7 @@ def _row(book: TagBook, feature: Feature, sample: Sample, suggestion: Suggestion
 
 def _people(book: TagBook) -> str:
     """Who tags here and how far they agree, in one line; empty for one person alone."""
-    found = agreement(book)
+    found = tag_agreement(book)
     if len(found.people) < 2:
         return ""
     who = f"{len(found.people)} people"

@@ -26,13 +26,6 @@ FLAGS = (
 ).split()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run two at a time, those of a file stay together, for what they share is slow to make; notebooks share nothing."""
-    for item in items:
-        if item.path.name != "test_notebooks.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 class Lab(NamedTuple):
     """A running JupyterLab. root: the folder that it serves, a copy of the project."""
 

@@ -117,6 +117,8 @@ def test_facts_filter_and_a_saved_slice_comes_back(workbench, lab):
     held = int(low.get_attribute("title").split(": ")[1])
     low.click()
     expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4 & score >= 0 & score < 10")
+    expect(page.get_by_label("Score to")).to_have_value("10")
     page.get_by_role("button", name="Score: any").click()
     expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4")
     page.get_by_role("button", name="Save this slice by name").click()
@@ -162,15 +164,15 @@ from flowgen_analysis.features.matrix import FeatureMatrix
 from flowgen_analysis.features.registry import Registry
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.model import Flow, Generation, Sample, Step
-from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.study import Study
 from flowgen_analysis.widgets.explorer import Explorer
 evil = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e' + "w" * 10_000
 flow = Flow(components=[Step(name="log", step=1)])
 samples = [Sample(id=f"{i}{evil}", requirement=evil, expected=[flow], domain=f"{i % 2}{evil}") for i in range(8)]
 models = [evil, "b" + evil, "c"]
-runs = [Run(m, [Generation(sample_id=s.id, model=m, generated=flow, error=None) for s in samples]) for m in models]
+runs = [Run(m, [Generation(sample_id=s.id, model=m, generated=flow, made={'note': evil}) for s in samples]) for m in models]
 registry = Registry.load("../feature_matrices/features.toml")
-Explorer(samples, runs, FeatureMatrix.build(samples, registry), score_runs(samples, runs), registry, {evil: evil})
+Explorer(Study(evil, samples, runs, registry, FeatureMatrix.build(samples, registry)))
 """
 
 

@@ -10,7 +10,7 @@ function barPart({ send }) {
   };
   const input = make("input", {
     type: "text", class: "fg-slice", spellcheck: "false", autocomplete: "off", placeholder: "foreach & ~parallel & steps > 8",
-    "aria-label": "Slice", title: "Features joined by and, or, not (& | ~) and brackets, and facts compared, such as steps > 8. Enter applies.",
+    "aria-label": "Slice", title: "Features joined by and, or, not (& | ~) and brackets, and facts compared, such as steps > 8 or score < 40. Enter applies.",
     onkeydown: (e) => {
       e.stopPropagation();
       if (e.key === "Enter") apply();

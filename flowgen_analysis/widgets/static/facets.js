@@ -103,11 +103,11 @@ function wordFact(fact, send) {
 
 function numberFact(fact, send) {
   const head = factHead(fact, send);
-  const scaled = (value) => String(Math.round(value * fact.scale * 1e6) / 1e6);
+  const plain = (value) => String(Math.round(value * 1e6) / 1e6);
   let shown = null;
   const end = (label) => make("input", { type: "text", inputmode: "decimal", class: "fg-end", autocomplete: "off", "aria-label": `${fact.title} ${label}`, placeholder: label, onchange: () => apply(), onkeydown: (e) => { e.stopPropagation(); if (e.key === "Enter") apply(); if (e.key === "Escape") update(shown); } });
   const low = end("from"), high = end("to");
-  const read = (input) => (input.value.trim() === "" ? null : Number(input.value.replace(",", ".")) / fact.scale);
+  const read = (input) => (input.value.trim() === "" ? null : Number(input.value.replace(",", ".").replace(/%\s*$/, "")));
   const apply = () => {
     const [from, to] = [read(low), read(high)];
     for (const [input, value] of [[low, from], [high, to]]) input.setAttribute("aria-invalid", Number.isNaN(value));
@@ -131,11 +131,11 @@ function numberFact(fact, send) {
     next.bins.forEach((bin, i) => {
       bars[i].firstChild.style.height = bin.n ? `${Math.max(8, (100 * bin.n) / most)}%` : "0";
       bars[i].setAttribute("aria-pressed", bin.on);
-      bars[i].title = `${scaled(bin.low)} ${bin.last ? "to" : "to under"} ${scaled(bin.high)}: ${bin.n.toLocaleString("en")}`;
+      bars[i].title = `${plain(bin.low)} ${bin.last ? "to" : "to under"} ${plain(bin.high)}: ${bin.n.toLocaleString("en")}`;
       bars[i].setAttribute("aria-label", bars[i].title);
     });
-    if (document.activeElement !== low) low.value = next.from === null ? "" : scaled(next.from);
-    if (document.activeElement !== high) high.value = next.to === null ? "" : scaled(next.to);
+    if (document.activeElement !== low) low.value = next.from === null ? "" : plain(next.from);
+    if (document.activeElement !== high) high.value = next.to === null ? "" : plain(next.to);
   };
   return { node, update };
 }

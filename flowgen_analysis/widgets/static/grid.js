@@ -10,13 +10,13 @@ function gridPart({ send }) {
 
   const cellText = (cell, lost) => {
     if (cell.v === null) return ["–", ""];
-    if (state.measure === "difference") return [`${signed(cell.v)}`, state.wide && cell.low !== null ? `${signed(cell.low)} to ${signed(cell.high)}` : ""];
-    if (state.measure === "coverage") return [`${(100 * cell.v).toFixed(0)}%`, ""];
+    if (state.measure === "difference") return [signed(cell.v), state.wide && cell.low !== null ? `${signed(cell.low)} to ${signed(cell.high)}` : ""];
+    if (state.measure === "coverage") return [`${percent(cell.v)}%`, ""];
     return [percent(cell.v), state.wide && cell.low !== null ? `${percent(cell.low)} – ${percent(cell.high)}` : ""];
   };
   const hover = (row, i) => {
     const cell = row.cells[i], model = state.models[i].name, lost = row.lost[i];
-    const share = lost === undefined || lost === null ? "" : `\n${(100 * lost).toFixed(0)}% of the loss of ${model}`;
+    const share = lost === undefined || lost === null ? "" : `\n${percent(lost)}% of the loss of ${model}`;
     if (state.measure === "difference") return `${row.title}\n${differenceText(cell, model, state.baseline)}${share}`;
     const interval = cell.low === undefined || cell.low === null ? "" : `, 95% ${percent(cell.low)} – ${percent(cell.high)}`;
     const what = state.measure === "coverage" ? `${percent(cell.v)}% of its loss` : `mean ${percent(cell.v)}${interval}`;
@@ -106,7 +106,7 @@ function gridPart({ send }) {
         const td = cells[i], lost = row.lost[i];
         td.firstChild.textContent = text;
         td.children[1].textContent = cell.why && cell.v !== null ? "○" : "";
-        td.lastChild.textContent = [small, state.measure !== "coverage" && lost !== null && lost !== undefined ? `${(100 * lost).toFixed(0)}% of loss` : ""].filter(Boolean).join(" · ");
+        td.lastChild.textContent = [small, state.measure !== "coverage" && lost !== null && lost !== undefined ? `${percent(lost)}% of loss` : ""].filter(Boolean).join(" · ");
         td.style.background = tint(cell);
         td.classList.toggle("fg-grey", Boolean(cell.why));
         td.removeAttribute("title");

@@ -52,7 +52,7 @@ function meansPart() {
       cells[1].textContent = data.inside.n.toLocaleString("en");
       cells[2].textContent = percent(data.outside.v);
       cells[2].title = `n ${data.outside.n}`;
-      cells[3].textContent = data.lost === null ? "–" : `${(100 * data.lost).toFixed(0)}%`;
+      cells[3].textContent = data.lost === null ? "–" : `${percent(data.lost)}%`;
       cells[4].hidden = !d;
       if (!d) return;
       differenceCell(cells[4], d, data.name, state.baseline);
@@ -61,8 +61,6 @@ function meansPart() {
   };
   return { node, update };
 }
-
-const signed = (value) => (value === null ? "–" : `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)}`);
 
 // A difference: its number, blue above and orange below; hollow and grey where it may be chance, and the reason on hover.
 function differenceCell(node, cell, name, baseline) {

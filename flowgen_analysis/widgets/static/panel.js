@@ -21,7 +21,12 @@ function showHtml(node, html) {
   node.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
 }
 
+// Numbers as `figures.style` writes them in Python: one decimal, a sign before what is not 0.0, a minus that is no hyphen.
 const percent = (value) => (value === null ? "–" : (100 * value).toFixed(1));
+const signed = (value) => {
+  const size = percent(value === null ? null : Math.abs(value));
+  return value === null || size === "0.0" ? size : `${value > 0 ? "+" : "−"}${size}`;
+};
 
 // Each event has a number of its own and stays in `waiting` until the kernel answers that number. Nothing is shown as done before.
 // Of all panels of a group one message is under way at a time, with all events since the last: a kernel may take up two messages in
