@@ -8,8 +8,10 @@ as well, which takes minutes.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,11 @@ import polars as pl
 
 from flowgen_analysis.analysis.coverage import coverage_table, wide_table
 from flowgen_analysis.analysis.index import SliceIndex
-from flowgen_analysis.analysis.planted import power
 from flowgen_analysis.analysis.search import conjunctions, every_sum
 from flowgen_analysis.analysis.statistics import mean_from_sums
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from planted import power
 
 FEATURES, MODELS = 64, 6
 SLICES = {

@@ -319,7 +319,11 @@ def change_a_clause(rng, flow, part: int, change: Callable) -> bool:
 @damage
 def swap_a_column(rng, flow):
     name = rng.choice(["active", "name", "priority", "state"])
-    return "wrong_column" if change_a_clause(rng, flow, 0, lambda old: None if old == name else name) else None
+    return (
+        "wrong_column"
+        if change_a_clause(rng, flow, 0, lambda old: None if "{{" in old or old == name else name)
+        else None
+    )
 
 
 @damage

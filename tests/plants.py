@@ -609,7 +609,7 @@ def table_of(
     """How each planted kind is named. called: what a kind is called, where it is not by its name."""
     called, _wrong = called or {}, []
     planted, named, false, ties, singles, whole = (Counter() for _ in range(6))
-    for _n, case in enumerate(cases):
+    for case in cases:
         found = explain(case.expected, case.generated, lacking=lacking)
         result = naming(case, found, called)
         planted.update(p.kind for p in case.plants)

@@ -252,7 +252,7 @@ def slowly(pairs):
         yield pair
 
 
-@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.verify), 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.verify)])
 def test_killed_and_resumed(tmp_path, jobs):
     """A process and its workers are killed at some moment; the next call scores what is not there, to the same result."""
     out, parts = tmp_path / "x.parquet", tmp_path / ".x.parquet.parts"
@@ -519,6 +519,7 @@ def test_a_full_disk_leaves_the_old_result(tmp_path, monkeypatch):
 # --- on a cluster ---
 
 
+@pytest.mark.verify
 def test_a_cluster_that_loses_a_worker(tmp_path):
     """The same call on a Dask scheduler with two workers, one killed while it works."""
     distributed = pytest.importorskip("distributed")

@@ -8,6 +8,7 @@ import pytest
 from damage import DAMAGES, cases, lacks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plants import PLANTS, planted, shown, table_of
 from shared import ROOT, SHARED, needs_shared
 from strategies import flows
 
@@ -112,6 +113,30 @@ def test_a_repair_of_the_only_damage_gives_the_whole_score():
         assert repaired(found, {c.kind for c in found.causes}) == 1
     right = sum(n for (_, ok), n in whole.items() if ok)
     assert right / whole.total() > 0.97, whole
+
+
+def name_plants(count: int, seed: int, least: float) -> None:
+    """Of every kind, recall and precision are at least `least`, and a mistake planted alone and undone leaves nothing.
+
+    No case is let off because another script costs the same; in how many one does is printed.
+    """
+    every = [f for s in SAMPLES for f in s.expected]
+    rows = table_of(planted(every, count, seed), lacks, lambda found: has_another_reading(found.script))
+    print(shown(rows))
+    assert set(rows) == set(PLANTS) == set(KINDS) - {"following_pill", "unreadable"}
+    assert {k: r for k, r in rows.items() if min(r.recall, r.precision) < least} == {}
+    singles = sum(r.singles for r in rows.values())
+    assert singles > count / 5
+    assert sum(r.whole * r.singles for r in rows.values()) >= 0.99 * singles
+
+
+def test_planted_mistakes_are_named():
+    name_plants(400, seed=0, least=0.9)
+
+
+@pytest.mark.verify
+def test_planted_mistakes_are_named_in_thousands():
+    name_plants(4000, seed=1, least=0.95)
 
 
 def test_losses_add_up_over_samples_slices_and_runs():

@@ -51,7 +51,10 @@ def compare_command(
     metric: MetricOption = METRICS[0],
     fail_on_regression: Annotated[
         bool,
-        typer.Option("--fail-on-regression", help="Exit with 1 where a model is worse than the baseline (q < 0.05)."),
+        typer.Option(
+            "--fail-on-regression",
+            help="Exit with 1 where a model is worse than the baseline (q < 0.05, with one more collapse too).",
+        ),
     ] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
@@ -122,13 +125,19 @@ def discover_command(
     found = study.discover(first, against, metric, order=order, minimum=minimum, top=top, by=by)
     about = f"{first} − {against}" if against else f"loss of {first}"
     if as_json:
-        head = {"metric": metric, "target": about, "samples": found.samples, "tried": found.tried}
-        print_json(head | {"exploratory": True, "slices": found.frame.fill_nan(None).to_dicts()})
+        head = {
+            "metric": metric,
+            "target": about,
+            "samples": found.samples,
+            "tried": found.tried,
+            "family": found.family,
+        }
+        print_json(head | {"exploratory": found.exploratory, "slices": found.frame.to_dicts()})
         return
     rows = [
-        [r["slice"], str(r["n"]), percent(r["mean"]), percent(r["outside"]), signed(r["effect"]), percent(r["coverage"]),
-         f"{r['adds']:.1f}", f"{r['p']:.3f}"]
-        for r in found.frame.fill_nan(None).to_dicts()
+        [r["slice"], str(r["n"]), percent(r["mean"]), percent(r["outside"]), signed(r["held_effect"]),
+         span(r["low"], r["high"]), percent(r["found_again"]), percent(r["coverage"]), p_value(r["p"])]
+        for r in found.frame.to_dicts()
     ]  # fmt: skip
-    title = f"{about}, exploratory: {found.tried} slices of {found.samples} samples tried"
-    print_table(title, ["", "n", "inside", "outside", "effect", "coverage", "adds", "p (best of all)"], rows)
+    heads = ["", "n", "inside", "outside", "held out", "95%", "found again", "coverage", "p (best of all)"]
+    print_table(f"{about}, exploratory: {found.family}", heads, rows)

@@ -29,45 +29,49 @@ from flowgen_analysis.figures.style import (
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-04
-def discovery_html(found: Discovery, target: str, held: pl.DataFrame | None = None, both: bool = False) -> str:
-    """A `Discovery` as a table. target: what was searched. held: of `held_out`. both: whether the value has a sign."""
+def discovery_html(found: Discovery, target: str, both: bool = False) -> str:
+    """A `Discovery` of one target as a table. target: what was searched. both: whether the value has a sign."""
     if found.frame.is_empty():
         return '<p class="fg-empty">No slice stands out from its parts.</p>'
-    checks = {} if held is None else {row["slice"]: row for row in held.iter_rows(named=True)}
     value = "difference" if both else "loss"
-    heads = [("Slice", "click to make it the slice"), ("n", "samples in it"), (value, f"mean {value} in the slice, points"),
-             ("outside", f"mean {value} outside it, points"), ("effect", "their difference, points"),
+    heads = [("Slice", "click to make it the slice; below it those of nearly the same samples"), ("n", "samples in it"),
+             (value, f"mean {value} in the slice, points"), ("outside", f"mean {value} outside it, points"),
+             ("held out", "inside minus outside on halves of the samples that the search did not see, points, 95%"),
+             ("again", "share of searches of half the samples that find it again"),
              ("coverage", f"share of all {value} that lies in the slice"), ("p", "chance that a search of shuffled samples finds one as strong")]  # fmt: skip
-    chance = not found.frame["p"].is_nan().all()
-    heads = [h for h in heads if not (both and h[0] == "coverage") and (chance or h[0] != "p")]
-    heads += [("held out", "effect on samples that the search did not see, points")] if checks else []
+    heads = [h for h in heads if not (both and h[0] == "coverage")]
     head = "".join(f'<th scope="col" title="{escape_title(h)}">{escape(t)}</th>' for t, h in heads)
-    rows = "".join(_found_row(row, checks, both, chance) for row in found.frame.iter_rows(named=True))
+    rows = "".join(_found_row(row, both) for row in found.frame.iter_rows(named=True))
     table = f'<table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    grey = f"grey rows are what chance finds (p ≥ {LEVEL})" if chance else "only the last column is a test"
-    told = f"{escape(target)}: {found.tried:,} slices of {found.samples} samples tried. Exploratory: {grey}."
+    told = f"{escape(target)}, exploratory: {escape(found.family)} Grey rows are what chance finds (p ≥ {LEVEL})."
     return f'<div class="fg-scroll">{table}</div><p class="fg-caption">{told}</p>'
 
 
-def _found_row(row: Mapping, checks: Mapping[str, Mapping], both: bool, chance: bool) -> str:
+def _found_row(row: Mapping, both: bool) -> str:
     css = "fg-num" if row["p"] is not None and row["p"] < LEVEL else "fg-few"
     number = signed if both else percent
-    share = "" if both else f'<td class="fg-count">{percent(row["coverage"])}%</td>'
-    check = f"{_check_cell(checks.get(row['slice']))}" if checks else ""
-    p = f'<td class="{css}">{p_value(row["p"])}</td>' if chance else ""
+    share = "" if both else f'<td class="fg-count">{_share_cell(row["coverage"])}</td>'
+    alike = (
+        f'<br><small title="nearly the same samples">{escape(", ".join(row["alike"]))}</small>' if row["alike"] else ""
+    )
     return (
-        f'<tr><th scope="row" class="fg-found">{slice_button(row["slice"])}</th><td class="fg-count">{row["n"]}</td>'
+        f'<tr><th scope="row" class="fg-found">{slice_button(row["slice"])}{alike}</th><td class="fg-count">{row["n"]}</td>'
         f'<td class="{css}">{number(row["mean"])}</td><td class="fg-count">{number(row["outside"])}</td>'
-        f'<td class="{css}">{signed(row["effect"])}</td>{share}{p}{check}</tr>'
+        f'{_held_cell(row, css)}<td class="fg-count">{_share_cell(row["found_again"])}</td>{share}'
+        f'<td class="{css}">{escape_title(p_value(row["p"]))}</td></tr>'
     )
 
 
-def _check_cell(check: Mapping | None) -> str:
-    if check is None or check["p"] is None:
-        return '<td class="fg-none" title="too few samples there">–</td>'
-    css = "fg-num" if check["q"] is not None and check["q"] < LEVEL else "fg-few"
-    why = f"95% {span(check['low'], check['high'])}, n {check['n']}, one-sided p {p_value(check['p'])}, q {p_value(check['q'])}"
-    return f'<td class="{css}" title="{escape_title(why)}">{signed(check["held_effect"])} (n {check["n"]})</td>'
+def _share_cell(value: float | None) -> str:
+    return "–" if value is None else f"{percent(value)}%"
+
+
+def _held_cell(row: Mapping, css: str) -> str:
+    found = f"in the samples it was found in, which flatters it: {signed(row['effect'])}"
+    if row["held_effect"] is None:
+        return f'<td class="fg-none" title="{escape_title(f"too few samples; {found}")}">–</td>'
+    ends = f'<span class="fg-interval">{span(row["low"], row["high"])}</span>'
+    return f'<td class="{css}" title="{escape_title(found)}">{signed(row["held_effect"])} {ends}</td>'
 
 # %% ../../nbs/figures/67_discoveries.ipynb #cell-07
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:

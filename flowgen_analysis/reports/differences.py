@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..analysis.compare import LEVEL, NULL, benjamini_hochberg, paired
+from ..analysis.compare import LEVEL, NULL, benjamini_hochberg, independent_difference, paired
 from ..analysis.statistics import Mean
 from ..figures.style import words
 from ..flows.dataset import sample_to_dict
@@ -35,7 +35,6 @@ from flowgen_analysis.reports.content import (
     text,
 )
 from .pairs import is_change
-from .remade import by_intervals
 from ..scoring.kinds import KINDS
 from ..study import Study
 
@@ -173,7 +172,7 @@ def _difference(old, new, pairs: Pairs, title: str, model: str, before: Mean, af
         if d.n > 1 and d.difference is not None:
             same, more = not d.wins and not d.losses, getattr(d, "p_collapse", None)
             return Difference(title, model, before, after, d.difference, d.low, d.high, d.p, d.n, "paired", same, more)
-    gap, low, high, p = by_intervals(before, after)
+    gap, low, high, p = independent_difference(before, after)
     p = math.nan if p is None else p
     return Difference(title, model, before, after, gap, low, high, p, after.n, "by intervals", before[:4] == after[:4])
 

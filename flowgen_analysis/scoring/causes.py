@@ -68,9 +68,12 @@ class _Reading:
         self.ends_e, self.ends_g = subtree_ends(self.e), subtree_ends(self.g)
         self.unknown = {(kind, place) for kind, _, place in lacking}
         self.moves = moves(script)
-        self.steps = {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind in (Kind.STEP, Kind.FRAME)}
+        frames = [{p.label: i for i, p in enumerate(side) if p.kind == Kind.FRAME} for side in (self.e, self.g)]
+        self.steps = {i: frames[1][label] for label, i in frames[0].items()}
+        self.steps |= {e: g for e, g in self.of_e.items() if g >= 0 and self.e[e].kind == Kind.STEP}
         self.steps_g = {g: e for e, g in self.steps.items()}
         self.swapped: dict[int, tuple[str, int]] = {}  # for an expected step, what the script took for it
+        self.moved_with: dict[int, int] = {}  # for an expected step that moved, the one that it moved past
         self.name_heads()
 
     def pair(self, e: int, g: int) -> None:
@@ -102,10 +105,11 @@ class _Reading:
         inner = (i for i in range(e + 1, self.ends_e[e]) if self.e[i].role == "step")
         return sum(g < self.steps.get(i, -1) < self.ends_g[g] for i in inner)
 
-    def held(self, e: int, g: int) -> int:
-        """How many steps are inside e, or inside g, whichever are more."""
-        sides = ((self.e, e, self.ends_e), (self.g, g, self.ends_g))
-        return max(sum(p.role == "step" for p in side[i + 1 : ends[i]]) for side, i, ends in sides)
+    def held(self, e: int, g: int) -> tuple[int, int]:
+        """How many steps are inside e, and inside g."""
+        inside = self.e[e + 1 : self.ends_e[e]], self.g[g + 1 : self.ends_g[g]]
+        left, right = (sum(p.role == "step" for p in side) for side in inside)
+        return left, right
 
     def follows(self, text: str) -> str:
         """A generated text with its pills as the expected flow numbers the steps and names the trigger."""
@@ -146,7 +150,7 @@ def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
 # %% ../../nbs/scoring/28_causes.ipynb #cell-08
-_How = Literal["moved", "along", "renamed"]
+_How = Literal["moved", "along", "renamed", "kept"]
 
 
 def _pair_up(at: _Reading) -> dict[int, _How]:
@@ -169,7 +173,22 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
         if how[e] == "moved" and how.get(above) in ("moved", "along") and at.steps[above] == at.g[at.steps[e]].parent:
             how[e] = "along"
     at.name_heads()
+    _put_in_order(at, how)
     return how
+
+
+def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
+    """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved."""
+    for e in sorted(e for e, name in how.items() if name == "moved"):
+        g, above = at.steps[e], at.e[e].parent
+        if at.steps.get(above) != at.g[g].parent or any(at.inside(e, g)):
+            continue
+        beside = ((i, m) for i, m in at.steps.items() if at.e[i].parent == above and at.g[m].parent == at.g[g].parent)
+        passed = [i for i, m in beside if (i < e) != (m < g)]
+        if not passed:
+            how[e] = "kept"
+        elif min(passed) < e and all(how.get(i) == "moved" for i in passed):
+            at.moved_with[e] = min(passed)
 
 
 def _swap_nested(at: _Reading) -> None:
@@ -197,8 +216,8 @@ def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:
 
 def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_Reading, int, int], bool]) -> None:
     """Pair what a rule of two steps says is one step, most steps in common first, until it says so of no more."""
-    while alike := [(-at.overlap(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
-        for _, e, g in sorted(alike):
+    while alike := [(-at.overlap(e, g), -at.common(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
+        for *_, e, g in sorted(alike):
             if e not in at.steps and g not in at.steps_g:
                 at.pair(e, g)
                 how[e] = name
@@ -209,10 +228,19 @@ def _is_moved(at: _Reading, e: int, g: int) -> bool:
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
         return False
-    if at.shares_values(e, g) or not _is_logic(at.e[e]):
-        return at.shares_values(e, g)
-    empty = not at.most(e, g) and at.steps.get(at.e[e].parent) == at.g[g].parent
-    return at.overlap(e, g) > 0 or (empty and any(at.inside(e, g)))
+    if at.shares_values(e, g) or (at.common(e, g) and _is_only_one(at, e, g)):
+        return True
+    if not _is_logic(at.e[e]):
+        return False
+    left = not at.most(e, g) or 0 in at.held(e, g)
+    return at.overlap(e, g) > 0 or (left and at.steps.get(at.e[e].parent) == at.g[g].parent and any(at.inside(e, g)))
+
+
+def _is_only_one(at: _Reading, e: int, g: int) -> bool:
+    """Whether no other step of that name is no one's."""
+    left, right = at.loose()
+    same = ([i for i in loose if side[i].label == at.e[e].label] for loose, side in ((left, at.e), (right, at.g)))
+    return [len(s) for s in same] == [1, 1]
 
 
 def _is_same_action(at: _Reading, e: int, g: int) -> bool:
@@ -221,7 +249,7 @@ def _is_same_action(at: _Reading, e: int, g: int) -> bool:
         return at.e[e].role == at.g[g].role
     if _is_logic(at.e[e]) or _is_logic(at.g[g]):
         return False
-    return (at.shares_values(e, g) or not at.most(e, g)) and _same_place(at, e, g)
+    return (at.common(e, g) > 0 or not at.most(e, g)) and _same_place(at, e, g)
 
 
 def _is_moved_action(at: _Reading, e: int, g: int) -> bool:
@@ -234,7 +262,7 @@ def _is_same_block(at: _Reading, e: int, g: int) -> bool:
     """Whether two logic steps are one at the same place with another name."""
     if not (_is_logic(at.e[e]) and _is_logic(at.g[g])):
         return False
-    held = at.held(e, g)
+    held = max(at.held(e, g))
     alike = 2 * at.overlap(e, g) >= held if held else at.steps.get(at.e[e].parent) == at.g[g].parent
     return alike and _same_place(at, e, g)
 
@@ -520,36 +548,51 @@ def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
         if edit.cost and not shares.take(n):
             what, node = _key(at, edit)
             if what == "step" and node in shares.moved:
-                what, node = "moved", _top(at, how, node)
+                node = _top(at, how, node)
+                what = how[node]
             elif what == "step" and node in at.swapped:
                 what, node = at.swapped[node]
             elif what == "step":
                 what, node = ("", -1) if shares.take_shifted(node, n) else ("alone", n)
             groups.setdefault((what, node), []).append(n)
     groups.pop(("", -1), None)
+    _give_away(groups)
     found = [(m.kind, edits, (m.e, m.g), m.said) for m, edits in zip(shares.mistakes, shares.edits, strict=True)]
-    found += [_told(at, what, node, edits) for (what, node), edits in groups.items()]
+    told: dict[tuple[str, tuple[int, int]], list[int]] = {}  # a block and its step may both have moved
+    for (what, node), edits in groups.items():
+        kind, of = _told(at, what, node)
+        told.setdefault((kind, of), []).extend(edits)
+    found += [(kind, edits, of, "") for (kind, of), edits in told.items()]
     return sorted((_cause(at, *one) for one in found if one[1]), key=lambda c: c.edits)
 
 
-def _told(at: _Reading, what: str, node: int, edits: list[int]) -> tuple[str, list[int], tuple[int, int], str]:
-    """The kind of a group of edits, the edits, the nodes it is about, and nothing more to say."""
+def _give_away(groups: dict[_Key, list[int]]) -> None:
+    """Give the edits of steps that are in place to the nearest step that is missing, extra or moved, which put them out."""
+    others = [(key, n) for key, edits in groups.items() if key[0] in ("missing", "extra", "moved") for n in edits]
+    for key in [key for key in groups if key[0] == "kept" and others]:
+        edits = groups.pop(key)
+        nearest, _ = min(others, key=lambda other, at=edits[0]: abs(other[1] - at))
+        groups[nearest].extend(edits)
+
+
+def _told(at: _Reading, what: str, node: int) -> tuple[str, tuple[int, int]]:
+    """The kind of a group of edits, and the nodes that it is about."""
     if what == "alone":
         m = _lone(at, at.edits[node])
-        return m.kind, edits, (m.e, m.g), ""
+        return m.kind, (m.e, m.g)
     of = (-1, node) if what == "extra" else (node, at.steps.get(node, -1))
-    if what != "moved":
-        return _step_kind(at, *of), edits, of, ""
+    if what not in ("moved", "kept"):
+        return _step_kind(at, *of), of
     lost, taken = at.inside(*of)
     if about := lost or taken:  # what it holds did not move with it
-        return "misplaced_step", edits, (about[0], at.steps[about[0]]), ""
-    return _move_kind(at, *of), edits, of, ""
+        return "misplaced_step", (about[0], at.steps[about[0]])
+    return _move_kind(at, *of), of
 
 
 def _top(at: _Reading, how: dict[int, _How], e: int) -> int:
     """The step that moved and that the step e moved along with."""
-    while how[e] == "along":
-        e = at.e[e].parent
+    while how[e] == "along" or e in at.moved_with:
+        e = at.e[e].parent if how[e] == "along" else at.moved_with[e]
     return e
 
 

@@ -188,11 +188,14 @@ def _named_right(expected: Sequence[Place], places: Sequence[Place], mates: Sequ
     return right
 
 
-def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mates: list[int]) -> list[Cause]:
-    """The pills that were put off and are right in a tree of these places, and were not in the generated one."""
-    expected = script.pair.expected
+def _put_right(script: Script, causes: Sequence[Cause], edits: Collection[int]) -> list[Cause]:
+    """The pills that were put off, and are right in the tree after these edits as they were not in the generated one."""
+    expected, generated = script.pair.expected, script.pair.generated
+    places, mates = apply_edits(script, edits)
+    deleted = (generated[script.edits[n].generated_node] for n in edits if script.edits[n].kind == "deleted")
+    gone = {pill_head(p) for p in deleted if p.role in ("step", "trigger")}
     of = {x.generated_node: x.expected_node for x in script.edits if x.generated_node >= 0}
-    before = _named_right(expected, script.pair.generated, [of[i] for i in range(len(of))])
+    before = _named_right(expected, generated, [of[i] for i in range(len(of))])
     now = _named_right(expected, places, mates)
     heads = {pill_head(p): i for i, p in enumerate(expected) if p.role in ("step", "trigger")}
     found = []
@@ -200,7 +203,10 @@ def _put_right(script: Script, causes: Sequence[Cause], places: list[Place], mat
         if CAUSE_KINDS[c.kind].change == "follows":
             nodes = (script.edits[n].expected_node for n in c.edits)
             named = {heads[h] for n in nodes if n >= 0 for h in pill_heads(expected[n].text) if h in heads}
-            if named <= now and named - before:
+            own = (
+                generated[script.edits[n].generated_node].text for n in c.edits if script.edits[n].generated_node >= 0
+            )
+            if named <= now and (named - before or any(h in gone for text in own for h in pill_heads(text))):
                 found.append(c)
     return found
 
@@ -243,10 +249,8 @@ def repaired(found: Explanation, kinds: Collection[str]) -> float:
     chosen = _chosen(script, found.causes, kinds)
     if not chosen:
         return found.score
-    places, mates = apply_edits(script, _edits_of(script, chosen))
-    more = [c for c in _put_right(script, found.causes, places, mates) if c not in chosen]
-    if more:
-        places, _ = apply_edits(script, _edits_of(script, [*chosen, *more]))
+    more = [c for c in _put_right(script, found.causes, _edits_of(script, chosen)) if c not in chosen]
+    places, _ = apply_edits(script, _edits_of(script, [*chosen, *more]))
     costs = node_costs(places, pair.expected, found.options.soft)
     return Compared(pair.expected, places, costs, pair.reference).score()
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import traitlets
 
-from ..analysis.discover import discover, halves, held_out
 from ..figures.differences import compare_html, regressions_html
 from ..figures.discoveries import causes_html, clusters_html, discovery_html, queue_html, repairs_html
 from ..figures.style import escape
@@ -251,16 +250,14 @@ class Discover(Sheet):
 
     def answer(self) -> str:
         """What the search found, and the samples that no feature explains."""
-        study, model, against = self.study(), self.settings["model"], self.settings["against"]
-        index, requirements = study.index(self.shared.metric), {i: s.requirement for i, s in study.by_id.items()}
-        target = (model, against) if against and against != model else model
-        found = discover(index, target, by=self.settings["by"], permutations=499)
-        seen, unseen = halves(index)
-        again = discover(seen, target, by=self.settings["by"], permutations=0)
-        checks = held_out(again, unseen, target) if not again.frame.is_empty() else None
-        named = f"{model} − {against}" if isinstance(target, tuple) else f"loss of {model}"
-        first = discovery_html(found, named, both=isinstance(target, tuple))
-        second = "" if checks is None else (
-            f"<h3>Searched in one half of the samples, checked in the other</h3>{discovery_html(again, named, checks, isinstance(target, tuple))}"
-        )  # fmt: skip
-        return f"{first}{second}<h3>What the features do not explain</h3>{queue_html(study.review(self.shared.metric), requirements)}"
+        study, model, against, metric = (
+            self.study(),
+            self.settings["model"],
+            self.settings["against"],
+            self.shared.metric,
+        )
+        pair = bool(against) and against != model
+        found = study.discover(model, against if pair else "", metric, by=self.settings["by"])
+        first = discovery_html(found, f"{model} − {against}" if pair else f"loss of {model}", both=pair)
+        requirements = {i: s.requirement for i, s in study.by_id.items()}
+        return f"{first}<h3>What the features do not explain</h3>{queue_html(study.review(metric), requirements)}"

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..analysis import bitsets
-from ..analysis.compare import LEVEL, Paired
+from ..analysis.compare import Paired, verdict
 from ..analysis.grid import Grid, q_values
 from ..analysis.index import SliceIndex
 from ..analysis.saved import SavedSlice
@@ -26,15 +26,19 @@ from .history import MEASURES
 from .states import State, themes_of
 
 # %% ../../nbs/widgets/72b_tables.ipynb #cell-04
-def why_grey(found: Paired, q: float, tests: int) -> str:
-    """Why a difference is drawn hollow and grey; empty where it is significant. tests: how many are shown together."""
+def why_grey(found: Paired, q: float, q_collapse: float, tests: int) -> str:
+    """Why a difference is drawn hollow and grey; empty where it may be called one (`analysis.compare.verdict`). tests: how many are
+    shown together."""
     if not found.n:
         return "no sample that both have a score for"
-    differ = found.wins + found.losses
-    if found.smallest_p >= LEVEL:
+    said = verdict({**found._asdict(), "q": q, "q_collapse": q_collapse})
+    if said == "too few":
+        differ = found.wins + found.losses
         some = "samples" if found.n < SMALL else f"samples, of which {differ} differ"
-        return f"{found.n} {some}: no paired test can get below p = {p_value(found.smallest_p)}"
-    if not q < LEVEL:
+        return f"{found.n} {some}: no paired test can get below {p_words('p =', found.smallest_p)}"
+    if said == "fragile":
+        return "one more sample on which the better one collapses would undo it"
+    if said == "none":
         return f"not significant: {p_words('p', found.p)}, {p_words('q', q)} over the {tests} differences shown"
     return ""
 
@@ -57,14 +61,14 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
     known = [r.words for r in rows if r.words is not None]
     if measure == "difference":
         found = [grid.differences(words, baseline) for words in known]
-        q = q_values(found, grid.index.models, baseline)
+        q, collapse = (q_values(found, grid.index.models, baseline, c) for c in (False, True))
         tests = int((~np.isnan(q)).sum())
         drawn = [
             [
-                _difference(d, value, tests, m == baseline)
-                for m, d, value in zip(grid.index.models, line, qs, strict=True)
+                _difference(d, *value, tests, m == baseline)
+                for m, d, *value in zip(grid.index.models, line, *qs, strict=True)
             ]
-            for line, qs in zip(found, q.tolist(), strict=True)
+            for line, *qs in zip(found, q.tolist(), collapse.tolist(), strict=True)
         ]
     elif measure == "coverage":
         means = [(grid.coverage(words), grid.means(words)) for words in known]
@@ -80,7 +84,7 @@ def _mean(mean: Mean) -> State:
     return {"v": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n, "why": why}
 
 
-def _difference(found: Paired, q: float, tests: int, own: bool) -> State:
+def _difference(found: Paired, q: float, q_collapse: float, tests: int, own: bool) -> State:
     if own:
         return {"v": None, "n": found.n, "why": "the baseline itself"}
     shown = {
@@ -88,7 +92,7 @@ def _difference(found: Paired, q: float, tests: int, own: bool) -> State:
         "low": found.low,
         "high": found.high,
         "n": found.n,
-        "why": why_grey(found, q, tests),
+        "why": why_grey(found, q, q_collapse, tests),
     }
     test = f"{p_words('p', found.p)} (smallest possible {p_value(found.smallest_p)})"
     test += f", {p_words('q', q)}" if q == q else ""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from get_browser import find_browser
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
@@ -145,6 +145,9 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+VIEW: ViewportSize = {"width": 1280, "height": 900}
+
+
 class Watched(NamedTuple):
     """A page, what it logged as errors, and the requests that would have left the machine."""
 
@@ -157,15 +160,23 @@ class Watched(NamedTuple):
         assert self.errors == []
         assert self.outside == []
 
+    def start(self) -> "Watched":
+        """Forget what earlier tests on the same page did."""
+        self.errors.clear()
+        self.outside.clear()
+        self.page.set_viewport_size(VIEW)
+        return self
+
 
 def is_local(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("data", "blob", "about") or parts.hostname == "127.0.0.1"
 
 
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+@contextmanager
+def watching(browser: Browser) -> Iterator[Watched]:
+    """A page of its own, watched from its first request."""
+    context = browser.new_context(viewport=VIEW)
     page = context.new_page()
     watched = Watched(page, [], [])
     page.on("console", lambda m: watched.errors.append(m.text) if m.type == "error" else None)
@@ -176,3 +187,17 @@ def watched(browser: Browser) -> Iterator[Watched]:
     page.set_default_timeout(30_000)
     yield watched
     context.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A page for one test."""
+    with watching(browser) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def desk_page(browser: Browser) -> Iterator[Watched]:
+    """A page for the tests of a file: to load JupyterLab takes seconds."""
+    with watching(browser) as watched:
+        yield watched

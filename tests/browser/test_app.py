@@ -26,6 +26,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield app
 
 
+@pytest.fixture(scope="module")
+def opened(app: Lab, desk_page: Watched) -> Watched:
+    """The app in a page: each that opens it starts a kernel, which takes seconds."""
+    open_app(app, desk_page)
+    return desk_page
+
+
 def open_app(app: Lab, watched: Watched) -> None:
     watched.page.goto(f"{app.url}/?token={app.token}")
     watched.page.wait_for_selector(".fg-tab", timeout=60_000)
@@ -47,8 +54,8 @@ def test_nobody_is_let_in_without_the_token(app: Lab):
         assert "fg-tab" not in text
 
 
-def test_one_slice_holds_in_every_tab(app: Lab, watched: Watched):
-    open_app(app, watched)
+def test_one_slice_holds_in_every_tab(opened: Watched):
+    watched = opened.start()
     page = watched.page
     tab(watched, "Discover")
     first = page.locator(".fg-answer .fg-link[data-slice]").first
@@ -65,9 +72,10 @@ def test_one_slice_holds_in_every_tab(app: Lab, watched: Watched):
     watched.check_clean()
 
 
-def test_tabs_are_reached_by_keys(app: Lab, watched: Watched):
-    open_app(app, watched)
+def test_tabs_are_reached_by_keys(opened: Watched):
+    watched = opened.start()
     page = watched.page
+    page.locator(".fg-tab").first.click()
     page.focus('.fg-tab[aria-selected="true"]')
     for name in ("Slices", "Compare"):
         page.keyboard.press("ArrowRight")
@@ -77,8 +85,8 @@ def test_tabs_are_reached_by_keys(app: Lab, watched: Watched):
     watched.check_clean()
 
 
-def test_a_tag_says_who_made_it(app: Lab, watched: Watched):
-    open_app(app, watched)
+def test_a_tag_says_who_made_it(app: Lab, opened: Watched):
+    watched = opened.start()
     page = watched.page
     tab(watched, "Tag")
     page.get_by_label("Your name").fill("Ada")

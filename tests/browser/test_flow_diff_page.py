@@ -117,9 +117,9 @@ view
 """
 
 
-@pytest.fixture
-def in_lab(lab: Lab, watched: Watched) -> Watched:
-    """A notebook that shows one sample."""
+@pytest.fixture(scope="module")
+def opened(lab: Lab, desk_page: Watched) -> Watched:
+    """A notebook that shows one sample, in JupyterLab."""
     flow = SAMPLE.expected[0].model_dump()
     sample = json.dumps({"id": "s", "requirement": SAMPLE.requirement, "expected": flow})
     rows = [
@@ -131,10 +131,19 @@ def in_lab(lab: Lab, watched: Watched) -> Watched:
     spec = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
     book = {"cells": [cell], "metadata": spec, "nbformat": 4, "nbformat_minor": 5}
     (lab.root / "nbs" / "diff.ipynb").write_text(json.dumps(book))
-    lab.open(watched.page, "nbs/diff.ipynb")
-    lab.command(watched.page, "notebook:run-all-cells")
-    watched.page.locator(".fd").wait_for(timeout=60_000)
-    return watched
+    lab.open(desk_page.page, "nbs/diff.ipynb")
+    return desk_page
+
+
+@pytest.fixture
+def in_lab(lab: Lab, opened: Watched) -> Watched:
+    """The notebook after *run all*, with a new view on screen."""
+    page = opened.start().page
+    lab.command(page, "notebook:clear-all-cell-outputs")
+    page.locator(".fd").wait_for(state="detached")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".fd").wait_for(timeout=60_000)
+    return opened
 
 
 def test_words_and_steps_point_to_each_other(in_lab):
@@ -179,22 +188,17 @@ def test_keys_in_the_diff_are_its_own(in_lab):
     in_lab.check_clean()
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_labels_can_be_read_in_both_themes(in_lab, lab, theme):
+READ = (
+    ".fd-name b", ".fd-said", ".fd-label", ".fg-key", ".fd-facts", ".fd-same .fd-name", ".fd-legend .fd-minus",
+    ".fd-legend .fd-moved", ".fd-legend .fd-plus", ".fd-legend .fd-other",
+)  # fmt: skip
+
+
+def test_labels_can_be_read_in_both_themes(in_lab, lab):
     page = in_lab.page
-    lab.command(page, "apputils:change-theme", theme=theme)
-    page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
-    for selector in (
-        ".fd-name b",
-        ".fd-said",
-        ".fd-label",
-        ".fg-key",
-        ".fd-facts",
-        ".fd-same .fd-name",
-        ".fd-legend .fd-minus",
-        ".fd-legend .fd-moved",
-        ".fd-legend .fd-plus",
-        ".fd-legend .fd-other",
-    ):
-        assert contrast(page.locator(selector).first) >= 4.5, selector
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        lab.command(page, "apputils:change-theme", theme=theme)
+        page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
+        for selector in READ:
+            assert contrast(page.locator(selector).first) >= 4.5, (theme, selector)
     in_lab.check_clean()

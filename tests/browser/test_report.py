@@ -71,7 +71,7 @@ def opened(browser: Browser, request) -> Iterator:
 
 @pytest.fixture(scope="module")
 def report(project: Path) -> Path:
-    return Workbench.open(project, "test").report(project / "reports" / "test.html", date="2026-11-20")
+    return Workbench.open(project, "test").report(project / "reports" / "test.html", date="2026-11-20", samples=4)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])

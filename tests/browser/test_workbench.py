@@ -10,14 +10,23 @@ from playwright.sync_api import Locator, Page, expect
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def opened(lab: Lab, desk_page: Watched) -> Watched:
+    """The notebook in JupyterLab."""
+    lab.open(desk_page.page)
+    return desk_page
+
+
 @pytest.fixture
-def workbench(lab: Lab, watched: Watched) -> Watched:
-    """The notebook after *run all*, with the explorer on screen."""
-    lab.open(watched.page)
-    lab.command(watched.page, "notebook:run-all-cells")
-    watched.page.locator(".fg-row").first.wait_for(timeout=60_000)
-    watched.page.locator(".fg-explorer").scroll_into_view_if_needed()
-    return watched
+def workbench(lab: Lab, opened: Watched) -> Watched:
+    """The notebook after *run all*, with a new explorer on screen."""
+    page = opened.start().page
+    lab.command(page, "notebook:clear-all-cell-outputs")
+    page.locator(".fg-explorer").wait_for(state="detached")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".fg-row").first.wait_for(timeout=60_000)
+    page.locator(".fg-explorer").scroll_into_view_if_needed()
+    return opened
 
 
 def ids(page: Page) -> list[str]:
@@ -108,7 +117,7 @@ def test_a_cell_becomes_the_slice_and_undo_brings_all_back(workbench):
     workbench.check_clean()
 
 
-def test_facts_filter_and_a_saved_slice_comes_back(workbench, lab):
+def test_facts_filter_and_a_saved_slice_comes_back(workbench, watched, lab):
     page = workbench.page
     page.get_by_label("Steps from").fill("4")
     page.get_by_label("Steps from").press("Enter")
@@ -139,13 +148,15 @@ def test_facts_filter_and_a_saved_slice_comes_back(workbench, lab):
         "document.querySelector('[aria-label^=\"Copy the state\"]').click(); })"
     )
     assert json.loads(state) == {"slice": "steps >= 4", "tab": "slices"}
+    workbench.check_clean()
+    page = watched.page
     (lab.root / "nbs" / "state.ipynb").write_text(notebook(state))
     lab.open(page, "nbs/state.ipynb")
     lab.command(page, "notebook:run-all-cells")
     expect(page.get_by_label("Slice", exact=True)).to_have_value("steps >= 4", timeout=60_000)
     expect(page.locator(".fg-grid tr.fg-chosen")).to_contain_text("Long <b>flows</b>")
     (lab.root / "slices.toml").unlink()
-    workbench.check_clean()
+    watched.check_clean()
 
 
 def notebook(state: str) -> str:
@@ -195,15 +206,15 @@ def test_hostile_names_and_values_stay_text(lab, watched):
     watched.check_clean()
 
 
-@pytest.mark.parametrize("width", [400, 760, 1100])
-def test_nothing_is_cut_off_sideways(workbench, width):
+def test_nothing_is_cut_off_sideways(workbench):
     page = workbench.page
     page.set_viewport_size({"width": 1600, "height": 800})
-    page.locator(".fg-explorer").evaluate("(node, width) => { node.style.width = `${width}px`; }", width)
-    for name in ("Features", "Slices", "Samples"):
-        tab(page, name)
-        wide = page.locator(".fg-explorer").evaluate("node => [node.scrollWidth, node.clientWidth]")
-        assert wide[0] <= wide[1] + 1, name
+    for width in (400, 760, 1100):
+        page.locator(".fg-explorer").evaluate("(node, width) => { node.style.width = `${width}px`; }", width)
+        for name in ("Features", "Slices", "Samples"):
+            tab(page, name)
+            wide = page.locator(".fg-explorer").evaluate("node => [node.scrollWidth, node.clientWidth]")
+            assert wide[0] <= wide[1] + 1, (width, name)
     workbench.check_clean()
 
 
@@ -263,22 +274,16 @@ def test_a_sample_opens_by_keyboard_and_by_mouse(workbench):
     workbench.check_clean()
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_text_can_be_read_in_both_themes(workbench, lab, theme):
+TEXTS = (".fg-text", ".fg-id", ".fg-title", ".fg-facet .fg-n", ".fg-theme b", ".fg-count-of", ".fg-num-in", ".fg-num-n")
+
+
+def test_text_can_be_read_in_both_themes(workbench, lab):
     page = workbench.page
-    lab.command(page, "apputils:change-theme", theme=theme)
-    page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
-    for selector in (
-        ".fg-text",
-        ".fg-id",
-        ".fg-title",
-        ".fg-facet .fg-n",
-        ".fg-theme b",
-        ".fg-count-of",
-        ".fg-num-in",
-        ".fg-num-n",
-    ):
-        assert contrast(page.locator(f".fg-explorer {selector}").first) >= 4.5, selector
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        lab.command(page, "apputils:change-theme", theme=theme)
+        page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme)
+        for selector in TEXTS:
+            assert contrast(page.locator(f".fg-explorer {selector}").first) >= 4.5, (theme, selector)
     workbench.check_clean()
 
 
