@@ -147,18 +147,16 @@ _NORMAL = 1.959964  # the two-sided 95% point
 
 def by_intervals(then: Mean, now: Mean) -> tuple[float, float | None, float | None, float | None]:
     """`now` minus `then` as if the samples were others: difference, its 95% interval and p; no interval and no p where either
-    rests on one sample."""
-    difference = (now.mean or 0.0) - (then.mean or 0.0)
-    error = math.hypot(_error(then), _error(now))
-    if math.isnan(error):
+    rests on one sample. Source: Zou and Donner, 2008, Construction of Confidence Limits about Effect Measures."""
+    old, new = then.mean or 0.0, now.mean or 0.0
+    difference = new - old
+    if then.low is None or then.high is None or now.low is None or now.high is None:
         return difference, None, None, None
+    below = math.hypot(new - now.low, then.high - old)
+    above = math.hypot(now.high - new, old - then.low)
+    error = (below if difference > 0 else above) / _NORMAL
     p = math.erfc(abs(difference) / error / math.sqrt(2)) if error else float(difference == 0)
-    return difference, difference - _NORMAL * error, difference + _NORMAL * error, p
-
-
-def _error(mean: Mean) -> float:
-    """The standard error that an interval stands for; nan where there is none."""
-    return math.nan if mean.low is None or mean.high is None else (mean.high - mean.low) / 2 / _NORMAL
+    return difference, difference - below, difference + above, p
 
 
 def verdicts(changes: Sequence[Change]) -> list[tuple[str, float | None]]:
