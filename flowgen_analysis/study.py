@@ -9,7 +9,7 @@ __all__ = ['MANY', 'REPAIRED', 'SEARCHED', 'deployments', 'made_of', 'Generation
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -102,7 +102,7 @@ class Scored:
             self.scores = scores
 
     @classmethod
-    def open(cls, project: Project, dataset: str) -> "Study":
+    def open(cls, project: Project, dataset: str) -> Self:
         """The study of a dataset of a project, with or without runs. Raises `InputError`."""
         samples = project.samples(dataset)
         runs, matrix = project.runs(dataset, samples), project.matrix(dataset, samples)

@@ -63,12 +63,13 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
         found = [grid.differences(words, baseline) for words in known]
         q, collapse = (q_values(found, grid.index.models, baseline, c) for c in (False, True))
         tests = int((~np.isnan(q)).sum())
+        told = zip(found, q.tolist(), collapse.tolist(), strict=True)
         drawn = [
             [
-                _difference(d, *value, tests, m == baseline)
-                for m, d, *value in zip(grid.index.models, line, *qs, strict=True)
+                _difference(d, one, more, tests, m == baseline)
+                for m, d, one, more in zip(grid.index.models, *line, strict=True)
             ]
-            for line, *qs in zip(found, q.tolist(), collapse.tolist(), strict=True)
+            for line in told
         ]
     elif measure == "coverage":
         means = [(grid.coverage(words), grid.means(words)) for words in known]
