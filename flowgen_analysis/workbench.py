@@ -115,7 +115,7 @@ class Workbench:
         return subset_tables(self.index(metric), self.registry)
 
     def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> pl.DataFrame:
-        """Models paired on the samples of each slice: difference with its interval, exact p, q over the frame."""
+        """Models paired on the samples of each slice: difference with its interval, p and q over the frame."""
         return compare(self.index(metric), models, slices=slices)
 
     def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Discovery:
