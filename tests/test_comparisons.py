@@ -5,15 +5,24 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from flowgen_analysis.analysis.compare import compare, is_difference, paired, verdict
+from flowgen_analysis.analysis.agreement import correlation
+from flowgen_analysis.analysis.compare import compare, independent_difference, is_difference, paired, verdict
 from flowgen_analysis.analysis.grid import Grid
+from flowgen_analysis.analysis.headline import headlines
 from flowgen_analysis.analysis.index import SliceIndex
+from flowgen_analysis.analysis.profile import profile, spreads
 from flowgen_analysis.analysis.sign_flip import sign_flip_p
+from flowgen_analysis.analysis.statistics import Mean, share_interval
+from flowgen_analysis.analysis.subsets import subset_table
+from flowgen_analysis.features.matrix import FeatureMatrix
+from flowgen_analysis.features.registry import Feature, Registry, Subset, Theme
+from flowgen_analysis.scoring.scores import METRICS, Scores
 
 SIZES = (12, 23, 33, 54, 108)
 
@@ -252,3 +261,110 @@ def test_q_of_the_level_is_no_difference():
     assert not is_difference(row)
     assert verdict(row) == "none"
     assert not is_difference(row | {"q": 0.01, "q_collapse": 0.05})
+
+
+def repeated(rng: np.random.Generator, samples: int = 40, repeats: int = 5) -> Scores:
+    """Scores of repeats of the same samples: three in ten samples give a broken flow nearly always, the others nearly never; one
+    generation in five cannot be read."""
+    broken = rng.random((samples, repeats)) < np.where(rng.random(samples) < 0.3, 0.95, 0.02)[:, None]
+    readable = rng.random((samples, repeats)) < 0.8
+    frame = pl.DataFrame(
+        {
+            "sample_id": np.repeat([f"s{i}" for i in range(samples)], repeats),
+            "model": "m",
+            "repeat": np.tile(np.arange(repeats), samples),
+            "readable": readable.ravel(),
+            "structure_errors": pl.Series(
+                [int(b) if r else None for b, r in zip(broken.flat, readable.flat, strict=True)]
+            ),
+        }
+    )
+    blank = {m: pl.lit(0.5) for m in (*METRICS, "step_overlap")}
+    frame = frame.with_columns(**blank, trigger_match=pl.lit(True), unparsed=pl.lit(0))
+    return Scores(frame, pl.DataFrame(schema={"model": pl.String, "sample_id": pl.String}), samples)
+
+
+def test_a_share_of_repeats_holds_as_often_as_it_says():
+    """The share of structure errors of readable generations; one interval over all generations would hold in two of three."""
+    rng, truth, held = np.random.default_rng(0), 0.3 * 0.95 + 0.7 * 0.02, np.zeros((200, 2))
+    for run in held:
+        scores = repeated(rng)
+        own = scores.frame.filter("readable")["structure_errors"]
+        plain, told = share_interval(int((own > 0).sum()), len(own)), headlines(scores)[0].structure_errors
+        run[:] = plain.low <= truth <= plain.high, told.low <= truth <= told.high
+    plain, told = held.mean(axis=0)
+    assert plain < 0.8
+    assert told > 0.92
+
+
+def test_one_share_of_structure_errors_everywhere():
+    """`summary`, `headlines` and `profile` say one number, over what could be read."""
+    scores = repeated(np.random.default_rng(1))
+    readable = scores.frame.filter("readable").group_by("sample_id").agg((pl.col("structure_errors") > 0).mean())
+    expected = pytest.approx(readable["structure_errors"].mean())
+    frame = pl.DataFrame({"sample_id": [f"s{i}" for i in range(40)], "foreach": True})
+    index = SliceIndex.from_tables(FeatureMatrix(frame), scores)
+    assert scores.summary()["structure_errors"][0] == expected
+    assert headlines(scores)[0].structure_errors.mean == expected
+    assert profile(index).models[0].structure_errors.mean == expected
+    known = scores.frame.with_columns(pl.col("structure_errors").fill_null(0))
+    assert (known["structure_errors"] > 0).mean() < readable["structure_errors"].mean() - 0.03, (
+        "unreadable is not sound"
+    )
+
+
+def test_a_spread_of_features_that_say_nothing_is_no_finding():
+    rng, found = np.random.default_rng(0), []
+    names = list("abcdefghi")
+    registry = Registry(
+        (Theme("t", "d"),), tuple(Feature(n, n, "t", "d", True) for n in names), (Subset("S", "S", "d", tuple(names)),)
+    )
+    for _ in range(60):
+        index = SliceIndex.from_arrays(rng.random((108, 9)) < 0.12, names, rng.beta(6, 2.6, (108, 1)), ["m"])
+        found.append(spreads([subset_table(index, registry.subsets[0], registry)], index).row(0, named=True))
+    assert np.mean([r["features"] for r in found]) == pytest.approx(np.mean([r["expected"] for r in found]), rel=0.15)
+    assert np.mean([r["features"] for r in found]) > 0.1, "a spread of ten points, of nothing"
+    assert np.mean([r["p"] < 0.05 for r in found]) < 0.15
+
+
+def correlations(samples: int, each: int, runs: int, kind: str) -> tuple[float, float]:
+    """How often the interval holds a correlation of 0.5: of pairs as if independent, and by sample."""
+    rng, held = np.random.default_rng(samples + each), np.zeros((runs, 2))
+    truth, shape = 0.5 if kind == "pearson" else 6 / np.pi * np.arcsin(0.25), [[1, 0.5], [0.5, 1]]
+    ids = np.repeat(np.arange(samples), each)
+    for run in held:
+        hard = rng.multivariate_normal([0, 0], shape, samples)[ids]
+        x = np.sqrt(0.6) * hard + np.sqrt(0.4) * rng.multivariate_normal([0, 0], shape, ids.size)
+        for i, clusters in enumerate((None, ids)):
+            found = correlation(x[:, 0], x[:, 1], kind, clusters)
+            run[i] = found.low <= truth <= found.high
+    plain, by_sample = held.mean(axis=0).tolist()
+    return plain, by_sample
+
+
+def test_a_correlation_with_people_is_by_sample():
+    plain, by_sample = correlations(30, 6, 150, "pearson")
+    assert plain < 0.85
+    assert by_sample > 0.89
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", ["pearson", "spearman"])
+@pytest.mark.parametrize(("samples", "each"), [(12, 3), (30, 3), (30, 6), (100, 3)])
+def test_a_correlation_by_sample_holds_as_often_as_it_says(samples, each, kind):
+    plain, by_sample = correlations(samples, each, 2000, kind)
+    assert plain < 0.92
+    assert 0.925 < by_sample < 0.975
+
+
+@pytest.mark.parametrize("sizes", [(6, 6), (8, 40)])
+def test_means_of_other_samples_differ_as_often_as_they_should(sizes):
+    """As a normal difference two means of six samples each differed in some 10% of runs; here in 5%."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(600):
+        a, b = (rng.normal(0.6, 0.1, n) for n in sizes)
+        ends = [Mean(x.size, x.mean(), *stats.t.interval(0.95, x.size - 1, x.mean(), stats.sem(x))) for x in (a, b)]
+        told = independent_difference(*ends)
+        assert (told.p < 0.05) == (not told.low <= 0 <= told.high)
+        found.append(told.p < 0.05)
+    assert np.mean(found) < 0.075

@@ -39,7 +39,7 @@ class ModelMean(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """How many generations each sample has of each model, and how many of them are `broken`: samples x models."""
+    """How many readable generations each sample has of each model, and how many of them are `broken`: samples x models."""
 
     generations: np.ndarray
     broken: np.ndarray
