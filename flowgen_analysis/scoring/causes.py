@@ -9,8 +9,7 @@ __all__ = ['Lacking', 'Cause', 'pill_head', 'pill_heads', 'find_causes']
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
-from itertools import product
+from itertools import combinations, product
 from typing import Literal, NamedTuple
 
 from ..flows.conditions import parse_query
@@ -535,15 +534,21 @@ class _Shares:
             found.insert(0, _Mistake(_step_kind(at, e, g), e, g, () if moved else (e,), (g,), e, False))
         return found
 
-    def take(self, n: int) -> bool:
-        """Give an edit to the mistake whose node it changes, first to one that has none; whether there is one."""
+    def owners(self, n: int) -> list[int]:
+        """The mistakes whose nodes an edit changes, two at most."""
         edit, at = self.at.edits[n], self.at
         by = [of[i] for of, i in ((self.of_e, edit.expected_node), (self.of_g, edit.generated_node)) if i in of]
         if edit.kind == "deleted" and at.steps_g.get(at.g[edit.generated_node].holder) in self.moved:
             by = [m for m in by if not self.mistakes[m].nodes_e]
-        if by:
-            self.edits[next((m for m in by if not self.edits[m]), by[0])].append(n)
-        return bool(by)
+        return by
+
+    def take(self, edits: Iterable[int]) -> list[int]:
+        """Give edits to the mistakes whose nodes they change, of two to the one that has none; those that have no owner."""
+        owners = {n: self.owners(n) for n in edits}
+        for n in sorted(owners, key=lambda n: len(owners[n])):
+            if by := owners[n]:
+                self.edits[next((m for m in by if not self.edits[m]), by[0])].append(n)
+        return [n for n in owners if not owners[n]]
 
     def take_shifted(self, e: int, n: int) -> bool:
         """Give an edit of a step to the mistake that put it out of line: of its query, else of the step's input names."""
@@ -577,18 +582,18 @@ def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     how = _pair_up(at)
     shares = _Shares(at, how)
     groups: dict[_Key, list[int]] = {}
-    for n, edit in enumerate(at.edits):
-        if edit.cost and not shares.take(n):
-            what, node = _key(at, edit)
-            if what == "step" and node in shares.moved:
-                node = _top(at, how, node)
-                what = how[node]
-            elif what == "step" and node in at.swapped:
-                what, node = at.swapped[node]
-            elif what == "step":
-                what, node = ("", -1) if shares.take_shifted(node, n) else ("alone", n)
-            groups.setdefault((what, node), []).append(n)
-    groups.pop(("", -1), None)
+    for n in shares.take(n for n, edit in enumerate(at.edits) if edit.cost):
+        what, node = _key(at, at.edits[n])
+        if what == "step" and node in shares.moved:
+            node = _top(at, how, node)
+            what = how[node]
+        elif what == "step" and node in at.swapped:
+            what, node = at.swapped[node]
+        elif what == "step" and shares.take_shifted(node, n):
+            continue
+        elif what == "step":
+            what, node = "alone", n
+        groups.setdefault((what, node), []).append(n)
     _give_away(groups)
     found = [(m.kind, edits, (m.e, m.g), m.said) for m, edits in zip(shares.mistakes, shares.edits, strict=True)]
     told: dict[tuple[str, tuple[int, int]], list[int]] = {}  # a block and its step may both have moved
