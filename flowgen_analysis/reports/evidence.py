@@ -6,13 +6,11 @@
 __all__ = ['slices', 'causes', 'behind', 'to_read']
 
 # %% ../../nbs/reports/82c_evidence.ipynb #cell-02
-import math
 from typing import Any
 
 import polars as pl
 
-from ..analysis.compare import LEVEL, benjamini_hochberg, verdict
-from ..analysis.discover import discover, halves, held_out
+from ..analysis.compare import LEVEL, verdict
 from ..analysis.standing import turned
 from ..analysis.statistics import Mean
 from ..figures.sentences import loses_by
@@ -44,57 +42,52 @@ _MODELS = 4  # searched at most, the best ones
 
 
 def slices(study: Study) -> Section | LEFT_OUT:
-    """Slices in which each model loses most: found on all samples, and found on one half and checked on the other."""
-    index = study.index()
-    if not index.names or len(study.samples) < 20:
-        return f"{len(study.samples)} samples are too few to search" if index.names else "the matrix has no feature"
-    found, checked, tried = [], [], 0
-    one, other = halves(index)
-    for model in study.models[:_MODELS]:
-        on_all = study.discover(model, top=_TOP, permutations=_permutations(len(index.samples)))
-        tried = max(tried, on_all.tried)
-        ends = held_out(on_all, index, model).select("low", "high").to_dicts()
-        found += [(model, {**r, **e}) for r, e in zip(on_all.frame.to_dicts(), ends, strict=True)]
-        checked += [
-            (model, r) for r in held_out(discover(one, model, top=_TOP, permutations=0), other, model).to_dicts()
-        ]
-    if not found:
+    """Slices in which each model loses most: found on all samples, and what is left of them on halves that were not searched."""
+    if not study.matrix.names or len(study.samples) < 20:
+        return (
+            f"{len(study.samples)} samples are too few to search" if study.matrix.names else "the matrix has no feature"
+        )
+    found = study.discoveries()
+    shown = _first(found.frame, study.models[0])
+    if not shown:
         return "no slice says more than its parts"
     rows = tuple(
-        (text(model), text(r["slice"]), count(r["n"]), _against(r["effect"], r), _share(r["coverage"]), chance(r["p"]))
-        for model, r in found
+        (text(r["target"]), text(_with_alike(r)), count(r["n"]), _against(r["held_effect"], r),
+         _share(r["found_again"]), _share(r["coverage"]), chance(r["p"]))
+        for r in shown
+    )  # fmt: skip
+    headers = (
+        "Model",
+        "Slice",
+        "n",
+        "Points against outside, held out",
+        "Found again, %",
+        "Share of its loss, %",
+        "p, best of all",
     )
-    headers = ("Model", "Slice", "n", "Points against outside", "Share of its loss, %", "p, best of all")
-    note = "The intervals do not know that these slices were picked as the worst of all; p does."
-    tables = [Table("slices", "Slices in which a model loses most, found on all samples", headers, rows, note=note)]
-    q = benjamini_hochberg([math.nan if r["p"] is None else r["p"] for _, r in checked]).tolist()
-    if checked:
-        rows = tuple(
-            (
-                text(model),
-                text(r["slice"]),
-                points(-r["effect"]),
-                count(r["n"]),
-                _against(r["held_effect"], r),
-                chance(one),
-            )
-            for (model, r), one in zip(checked, q, strict=True)
-        )
-        headers = ("Model", "Slice", "On the half searched", "n of the other half", "On the other half", "q")
-        tables.append(
-            Table("slices_held_out", "Slices found on one half of the samples, checked on the other", headers, rows)
-        )
-    sure = [f"{r['slice']} ({model})" for model, r in found if r["p"] < LEVEL]
-    held = [f"{r['slice']} ({model})" for (model, r), one in zip(checked, q, strict=True) if one < LEVEL]
-    said = [
-        f"{tried:,} slices of up to three features were tried for each model. {_that_hold(sure)} told from chance by a permutation test over all of them.",
-        f"{_that_hold(held)} found on one half of the samples and confirmed on the other (q < {LEVEL}).",
-    ]
-    return Section("slices", "Slices that matter", tuple(said), tuple(tables), exploratory=True)
+    note = (
+        "Points are of halves of the samples that the search did not see, over 20 splits; found again: in how many of the "
+        "searches of the other half."
+    )
+    table = Table("slices", "Slices in which a model loses most", headers, rows, note=note)
+    sure = [f"{r['slice']} ({r['target']})" for r in shown if r["p"] < LEVEL]
+    held = [f"{r['slice']} ({r['target']})" for r in shown if r["low"] is not None and r["low"] > 0]
+    said = (
+        f"{_that_hold(sure)} told from chance by a permutation test: {found.family}",
+        f"{_that_hold(held)} worse than the rest on halves of the samples that the search did not see (95% interval).",
+    )
+    return Section("slices", "Slices that matter", said, (table,), exploratory=True)
 
 
-def _permutations(samples: int) -> int:
-    return 999 if samples <= 2000 else 199
+def _with_alike(row: dict) -> str:
+    """A slice, and how many others are of nearly the same samples."""
+    return row["slice"] + (f" (and {len(row['alike'])} alike)" if row["alike"] else "")
+
+
+def _first(frame: pl.DataFrame, only: str) -> list[dict[str, Any]]:
+    """The first rows of each model. only: whose they are where one model was searched."""
+    named = frame if "target" in frame.columns else frame.with_columns(pl.lit(only).alias("target"))
+    return named.group_by("target", maintain_order=True).head(_TOP).to_dicts()
 
 
 def _that_hold(names: list[str]) -> str:
