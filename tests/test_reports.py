@@ -279,7 +279,7 @@ def test_findings_are_remade_and_say_what_changed(tmp_path):
         Flow(components=[Step(name="log", step=1)]),
         Flow(components=[Step(name="FOREACH", step=1), Step(name="log", step=2, block=1)]),
     )
-    samples = [Sample(id=f"s{i:02d}", requirement="r", expected=[loop if i < 10 else log]) for i in range(30)]
+    samples = [Sample(id=f"s{i:02d}", requirement="r", expected=[loop if i < 14 else log]) for i in range(30)]
     save_samples(project.dataset_path("d"), samples)
 
     def run(flow):
@@ -302,7 +302,7 @@ def test_findings_are_remade_and_say_what_changed(tmp_path):
     wb = run(loop)
     page = wb.report(tmp_path / "r.md").read_text()
     assert page.index("### Logs") < page.index("### Loops")
-    assert "m is higher than when it was kept (paired on 10" in page
+    assert "m is higher than when it was kept (paired on 14" in page
     assert "> Look **here**." in page
     project.run_path("d", "m").rename(project.run_path("d", "m").with_name("n.jsonl"))
     text = project.run_path("d", "n").read_text().replace('"model": "m"', '"model": "n"')

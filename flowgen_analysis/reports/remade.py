@@ -31,7 +31,7 @@ from flowgen_analysis.reports.content import (
     text,
 )
 from .findings import PAIRED, Finding
-from .pairs import by_units
+from .pairs import by_units, change_verdict
 from ..scoring.kinds import KINDS
 from ..study import Study
 
