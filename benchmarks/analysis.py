@@ -2,8 +2,8 @@
 
     python benchmarks/analysis.py [--samples 1000000] [--rows 50000] [--peer-rows 50000] [--tables]
 
-sliceline is no dependency: `pip install sliceline` to see it here. `--tables` prints the coverage table and the power curve
-as well, which takes minutes.
+sliceline is no dependency: `pip install sliceline` to see it here. `--tables` prints the power curve as well, which takes
+minutes.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from flowgen_analysis.analysis.coverage import coverage_table, wide_table
 from flowgen_analysis.analysis.index import SliceIndex
 from flowgen_analysis.analysis.search import conjunctions, every_sum
 from flowgen_analysis.analysis.statistics import mean_from_sums
@@ -51,13 +50,13 @@ def median_ms(work: Callable[[], object], times: int = 9) -> float:
     return statistics.median(taken) * 1000
 
 
-def intervals(n, total, squares) -> list:
-    return [mean_from_sums(*row) for row in zip(n, total, squares, strict=True)]
+def intervals(*sums) -> list:
+    return [mean_from_sums(*row)[:4] for row in zip(*sums, strict=True)]
 
 
 def with_pandas(frame: pd.DataFrame, models: list[str], make) -> list:
     part = frame.loc[make(frame.__getitem__), models]
-    return intervals(part.count().tolist(), part.sum().tolist(), (part**2).sum().tolist())
+    return intervals(part.count().tolist(), part.sum().tolist(), (part**2).sum().tolist(), (part**3).sum().tolist())
 
 
 def with_polars(frame: pl.DataFrame, models: list[str], make) -> list:
@@ -65,10 +64,11 @@ def with_polars(frame: pl.DataFrame, models: list[str], make) -> list:
         pl.col(models).count().name.suffix("_n"),
         pl.col(models).sum(),
         (pl.col(models) ** 2).sum().name.suffix("_2"),
+        (pl.col(models) ** 3).sum().name.suffix("_3"),
     ]
     row = frame.filter(make(pl.col)).select(sums).row(0)
     size = len(models)
-    return intervals(row[:size], row[size : 2 * size], row[2 * size :])
+    return intervals(*(row[i * size : (i + 1) * size] for i in range(4)))
 
 
 def slices(samples: int) -> None:
@@ -135,5 +135,4 @@ if __name__ == "__main__":
     discovery(asked.rows, asked.peer_rows)
     if asked.tables:
         with pl.Config(tbl_rows=60):
-            print(wide_table(coverage_table()))
             print(power(repeats=300))

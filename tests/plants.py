@@ -607,7 +607,7 @@ def table_of(
     cases: Iterable[Case], lacking: Callable, tied: Callable[[Explanation], bool], called: dict[str, str] | None = None,
 ) -> dict[str, Row]:  # fmt: skip
     """How each planted kind is named. called: what a kind is called, where it is not by its name."""
-    called, _wrong = called or {}, []
+    called = called or {}
     planted, named, false, ties, singles, whole = (Counter() for _ in range(6))
     for case in cases:
         found = explain(case.expected, case.generated, lacking=lacking)

@@ -12,19 +12,13 @@ from planted import power
 from shared import ROOT
 
 from flowgen_analysis.analysis.compare import compare
-from flowgen_analysis.analysis.coverage import METHODS, SHAPES, coverage_table, resampled
 from flowgen_analysis.analysis.discover import discover
 from flowgen_analysis.analysis.index import SliceIndex
 from flowgen_analysis.analysis.profile import profile
 from flowgen_analysis.analysis.saved import SavedSlice, load_slices, save_slices
 from flowgen_analysis.analysis.search import conjunctions, every_sum
 from flowgen_analysis.analysis.slices import Slice
-from flowgen_analysis.analysis.statistics import (
-    OPTIMISTIC,
-    difference_interval,
-    mean_interval,
-    share_interval,
-)
+from flowgen_analysis.analysis.statistics import mean_interval, share_interval
 from flowgen_analysis.analysis.subsets import subset_table
 from flowgen_analysis.features.registry import Feature, Registry, Subset, Theme
 from flowgen_analysis.flows.dataset import Run, load_samples
@@ -182,18 +176,6 @@ def test_discovery_ignores_unknown_cells_and_missing_scores():
         assert np.isclose(row["effect"], row["mean"] - row["outside"])
 
 
-def test_clustered_intervals_hold_where_plain_ones_do_not():
-    rng = np.random.default_rng(1)
-    groups = np.repeat(np.arange(10), 20)
-    covered = np.zeros(2)
-    for _ in range(400):
-        d = np.repeat(rng.normal(0, 0.1, 10), 20) + rng.normal(0, 0.1, 200)
-        for i, found in enumerate((difference_interval(d), difference_interval(d, groups))):
-            covered[i] += found.low <= 0 <= found.high
-    assert covered[0] / 400 < 0.8
-    assert 0.92 < covered[1] / 400 < 0.98
-
-
 def test_subset_averages_are_over_the_union():
     """The paper's arithmetic: each sample once, however many of the subset's features it has."""
     rng = np.random.default_rng(0)
@@ -222,11 +204,6 @@ def bundled():
     return score_runs(samples, runs)
 
 
-def real_shapes(scores) -> dict:
-    rows = scores.by_sample()
-    return {m: resampled(rows.filter(pl.col("model") == m)["inputs"].to_numpy()) for m in scores.models}
-
-
 def test_coverage_and_loss_add_up_on_real_scores(bundled):
     wide = bundled.by_sample().pivot("model", index="sample_id", values="inputs")
     frame = wide.with_columns((pl.col("rules") > 0.3).alias("easy"), (pl.int_range(pl.len()) % 3 == 0).alias("third"))
@@ -239,46 +216,12 @@ def test_coverage_and_loss_add_up_on_real_scores(bundled):
     assert compare(index)["n"].to_list() == [108]
 
 
-def test_the_interval_in_use_holds(bundled):
-    """A short form of the table in `coverage`; `pytest -m verify` has the long one."""
-    methods = {name: METHODS[name] for name in ("t", "transformed t")}
-    table = coverage_table(SHAPES | real_shapes(bundled), (5, 23), 2000, methods=methods)
-    used = table.filter(pl.col("method") == "transformed t")
-    assert used.filter(pl.col("n") == 23)["coverage"].is_between(0.91, 0.98).all()
-    assert (used.filter(pl.col("n") == 5)["coverage"] > 0.92).all()
-    zeros = table.filter((pl.col("n") == 5) & (pl.col("method") == "t") & pl.col("shape").str.contains("zeros"))
-    assert zeros["coverage"].is_between(0.86, 0.94).all()
-
-
 def test_what_is_planted_is_found():
     """A short form; `pytest -m verify` has a thousand null datasets and the whole curve."""
     found = power((0.0, 0.3), orders=(3,), repeats=40).rows(named=True)
     assert found[0]["alarm_low"] <= 0.05
     assert found[1]["top"] >= 0.7
     assert found[1]["significant"] >= 0.45
-
-
-@pytest.mark.verify
-def test_the_interval_in_use_is_the_best_of_those_tried(bundled):
-    shapes = SHAPES | real_shapes(bundled)
-    quick = {name: METHODS[name] for name in ("t", "transformed t")}
-    table = pl.concat([
-        coverage_table(shapes, repeats=20_000, methods=quick),
-        coverage_table(shapes, repeats=1500, methods={n: m for n, m in METHODS.items() if n not in quick}),
-    ])  # fmt: skip
-    used = table.filter((pl.col("method") == "transformed t") & (pl.col("n") >= 23))
-    assert used["coverage"].is_between(0.92, 0.97).all()
-    worst = table.group_by("method").agg(pl.col("coverage").min()).sort("coverage")
-    assert worst["method"].to_list()[-1] == "transformed t"
-
-
-@pytest.mark.verify
-def test_the_optimistic_sizes_are_those_under_93_percent():
-    table = coverage_table(SHAPES, range(2, 31), 60_000, methods={"used": METHODS["transformed t"]})
-    worst = table.group_by("n").agg(pl.col("coverage").min())
-    low = {n for n, c in worst.rows() if c < 0.93}
-    assert low ^ set(OPTIMISTIC) <= {OPTIMISTIC.start - 1, OPTIMISTIC.start, OPTIMISTIC.stop - 1, OPTIMISTIC.stop}
-    assert worst["coverage"].min() > 0.91
 
 
 @pytest.mark.verify

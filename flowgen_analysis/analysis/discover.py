@@ -105,7 +105,7 @@ def discover(
     samples or more; keep those that say more than a shorter one, `top` of each target.
 
     A loss (or other value) is searched for slices where it is high, a difference of two models in both directions. Samples
-    without a value are left out; clusters of the index are kept whole. permutations: more follow for a p near 0.05; 0 for
+    without a value are left out; clusters of the index are compared within. permutations: more follow for a p near 0.05; 0 for
     none, as over some ten thousand samples. splits: an even number, 0 for none. Raises `InputError` without a feature, or
     for a model that is not there.
     """
@@ -214,7 +214,8 @@ def _interval(cells: Cells, inside: np.ndarray, outside: np.ndarray) -> tuple[fl
     """Of inside minus outside: Welch's, or with each cluster that has both sides as one draw."""
     if cells.clusters is None:
         test: Any = stats.ttest_ind(cells.values[inside], cells.values[outside], equal_var=False)
-        return tuple(map(float, test.confidence_interval()))
+        ends = test.confidence_interval()
+        return float(ends.low), float(ends.high)
     off, weight = (part[:, 0] for part in differences(cells, inside[None], outside[None]))
     used = weight > 0
     size, effect = int(used.sum()), off.sum() / weight.sum()

@@ -33,13 +33,15 @@ def _facts(sample: Sample) -> dict[str, Any]:
 
 # %% ../../nbs/analysis/41c_facts.ipynb #cell-09
 def structure_table(scores: Scores) -> pl.DataFrame:
-    """A row a model and sample: `sample_id`, `model`, `generations`, `broken` (those of them with at least one structure
-    error). Raises `InputError` for scores without structure errors."""
+    """A row a model and sample: `sample_id`, `model`, `generations` (the readable ones), `broken` (those of them with at least one
+    structure error). Raises `InputError` for scores without structure errors."""
     if "structure_errors" not in scores.frame.columns:
         raise InputError("scores structure_errors", "is no column", "scores that `score_runs` made")
     rows = scores.frame.group_by("sample_id", "model", maintain_order=True)
-    broken = (pl.col("structure_errors").fill_null(0) > 0).sum().cast(pl.Int64)
-    return rows.agg(pl.len().cast(pl.Int64).alias("generations"), broken.alias("broken"))
+    broken = (pl.col("structure_errors").fill_null(0) > 0) & pl.col("readable")
+    return rows.agg(
+        pl.col("readable").sum().cast(pl.Int64).alias("generations"), broken.sum().cast(pl.Int64).alias("broken")
+    )
 
 # %% ../../nbs/analysis/41c_facts.ipynb #cell-13
 def compare_fact(comparison: Comparison, facts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

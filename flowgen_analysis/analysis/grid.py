@@ -16,7 +16,7 @@ from . import bitsets
 from .compare import LEVEL, Paired, benjamini_hochberg, collapse_drop, collapsed
 from .index import SliceIndex
 from .sign_flip import near_p, settled, sign_flip_p, smallest_p
-from .statistics import Mean, mean_from_clusters, t_critical
+from .statistics import Mean, difference_from_clusters, difference_from_sums
 
 # %% ../../nbs/analysis/44c_grid.ipynb #cell-05
 class Grid:
@@ -38,20 +38,22 @@ class Grid:
         return [float(a / b) if b > 0 else None for a, b in zip(lost, self._losses, strict=True)]
 
     def _lost(self, words: np.ndarray) -> np.ndarray:
-        n, total, _ = bitsets.sums(words, self._values, self._known)
-        return n - total
+        sums = bitsets.sums(words, self._values, self._known)
+        return sums.n - sums.total
 
     def differences(self, words: np.ndarray, baseline: str) -> list[Paired]:
         """Each model minus `baseline` over a set, as `paired` has it, by the clusters of the index where it has them. Raises
         `InputError` for a model that is not there."""
         own = self._minus(baseline)
         known = own["known"]
-        n, total, squares = (s.tolist() for s in bitsets.sums(words, own["values"], known))
-        fourths = bitsets.sums(words, own["squares"], known)[2].tolist()
-        base = bitsets.sums(words, own["base"], known)[1].tolist()
+        sums = [s.tolist() for s in bitsets.sums(words, own["values"], known)]
+        fourths = bitsets.sums(words, own["squares"], known).squares.tolist()
+        base = bitsets.sums(words, own["base"], known).total.tolist()
         sides = zip(*(bitsets.count(own[s] & words).tolist() for s in ("above", "below", "fell", "rose")), strict=True)
-        counts = [_Counts(*row) for row in zip(n, total, squares, fourths, base, map(tuple, sides), strict=True)]
-        units = self._by_sample(words, own, counts) if self.index.clusters is None else self._by_cluster(words, own)
+        counts = [_Counts(*row) for row in zip(*sums, fourths, base, map(tuple, sides), strict=True)]
+        units = (
+            self._by_sample(words, own, counts) if self.index.clusters is None else self._by_cluster(words, own, counts)
+        )
         return [_paired(*row) for row in zip(counts, units, strict=True)]
 
     def _by_sample(
@@ -65,18 +67,20 @@ class Grid:
                 rows = np.flatnonzero(bitsets.unpack(words, len(self.index.samples))) if rows is None else rows
                 each = own["differences"][rows, i]
                 each = each[~np.isnan(each)]
-            found.append(_Units(each, c.n, c.differ, _interval(c.n, c.total, c.squares)))
+            found.append(_Units(each, c.n, c.differ, difference_from_sums(*c[:4], c.differ)))
         return found
 
-    def _by_cluster(self, words: np.ndarray, own: Mapping[str, np.ndarray]) -> list["_Units"]:
+    def _by_cluster(
+        self, words: np.ndarray, own: Mapping[str, np.ndarray], counts: Sequence["_Counts"]
+    ) -> list["_Units"]:
         """Each model's differences summed by cluster."""
         assert self.index.clusters is not None
         sums = bitsets.cluster_sums(words, own["values"], own["known"], self.index.clusters)
         found = []
-        for n, total in zip(*sums, strict=True):
+        for n, total, c in zip(*sums, counts, strict=True):
             each = total[n > 0]
             differ = int((np.abs(each) > 1e-12).sum())
-            found.append(_Units(each, each.size, differ, mean_from_clusters(n, total, (-1.0, 1.0))))
+            found.append(_Units(each, each.size, differ, difference_from_clusters(n, total, c.squares, c.differ)))
         return found
 
     def _minus(self, baseline: str) -> dict[str, np.ndarray]:
@@ -98,12 +102,13 @@ class Grid:
 
 
 class _Counts(NamedTuple):
-    """Sums over the samples of a set that both models have a score for: of the differences, their squares and fourth powers, of
+    """Sums over the samples of a set that both models have a score for: of the differences, their squares, cubes and fourth powers, of
     the baseline's scores, and how many are above 0, below, and collapses of either."""
 
     n: int
     total: float
     squares: float
+    cubes: float
     fourths: float
     base: float
     sides: tuple[int, int, int, int]
@@ -147,15 +152,6 @@ def _paired(c: _Counts, units: _Units) -> Paired:
     counts = (won, c.n - won - lost, lost, units.size)
     tested = (*units.ends[1:4], p, smallest_p(units.differ), *counts, more, p < LEVEL <= more)
     return Paired(c.n, *tested, fell / c.n, rose / c.n)
-
-
-def _interval(n: int, total: float, squares: float) -> Mean:
-    """Mean and 95% t interval from sums."""
-    if n < 2:
-        return Mean(n, total / n if n else None)
-    mean = total / n
-    half = t_critical(n - 1) * math.sqrt(max(squares - n * mean**2, 0.0) / (n - 1) / n)
-    return Mean(n, mean, mean - half, mean + half)
 
 
 def q_values(

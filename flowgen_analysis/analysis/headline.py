@@ -6,17 +6,21 @@
 __all__ = ['Headline', 'headlines']
 
 # %% ../../nbs/analysis/44_headline.ipynb #cell-02
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
-from .statistics import Mean, mean_interval, share_interval
+from .statistics import Mean, mean_interval, shares_interval
+from ..flows.files import InputError
 from ..scoring.scores import METRICS, Scores
 
 # %% ../../nbs/analysis/44_headline.ipynb #cell-04
 class Headline(NamedTuple):
     """A model over a dataset. `inputs`, `outline`: mean FlowSim (0..1) over `n` samples; `_validated`: after structure
-    validation. `unreadable`, `structure_errors`: shares of its generations without a flow, and with a structure error.
+    validation. `unreadable`: the share of a sample's generations without a flow; `structure_errors`: that of its readable
+    generations with a structure error, over the samples that have a readable one; both are means over samples.
     `missing`: samples it has nothing for."""
 
     model: str
@@ -35,18 +39,33 @@ class Headline(NamedTuple):
         return {key: value._asdict() if isinstance(value, Mean) else value for key, value in self._asdict().items()}
 
 
-def headlines(scores: Scores, clusters=None) -> list[Headline]:
-    """A row a model, the best by `inputs` first; models without a score come last."""
-    samples = scores.by_sample()
-    rows = [_headline(row, samples.filter(pl.col("model") == row["model"])) for row in scores.summary().to_dicts()]
+def headlines(scores: Scores, clusters: Mapping[str, str] | None = None) -> list[Headline]:
+    """A row a model, the best by `inputs` first; models without a score come last.
+
+    clusters: what each sample belongs to (its deployment), by sample id; the intervals are then by cluster. Raises `InputError`
+    for a sample without one.
+    """
+    samples = scores.by_sample().select(*_KEYS, *METRICS).join(scores.shares(), on=_KEYS, maintain_order="left")
+    own = dict(samples.partition_by("model", as_dict=True).items())
+    rows = [_headline(row, own[(row["model"],)], clusters) for row in scores.summary().to_dicts()]
     return sorted(rows, key=lambda h: (h.inputs.mean is None, -(h.inputs.mean or 0), h.model))
 
 
-def _headline(row: dict[str, Any], samples: pl.DataFrame) -> Headline:
-    """One model's row from its summary and its scores by sample."""
-    means = {metric: mean_interval(samples[metric].drop_nulls().to_numpy()) for metric in METRICS}
-    n = row["generations"]
-    unreadable, broken = share_interval(row["unreadable"], n), share_interval(round(row["structure_errors"] * n), n)
-    return Headline(
-        row["model"], row["n"], n, row["missing"], **means, unreadable=unreadable, structure_errors=broken
-    )  # fmt: skip
+_KEYS, _SHARES = ("model", "sample_id"), ("unreadable", "structure_errors")
+
+
+def _headline(row: dict[str, Any], samples: pl.DataFrame, clusters: Mapping[str, str] | None) -> Headline:
+    """One model's row from its summary and its scores and shares by sample."""
+    codes = None if clusters is None else _codes(samples["sample_id"].to_list(), clusters)
+    values = {c: samples[c].cast(pl.Float64).fill_null(float("nan")).to_numpy() for c in (*METRICS, *_SHARES)}
+    means = {metric: mean_interval(values[metric], clusters=codes) for metric in METRICS}
+    shares = {share: shares_interval(values[share], codes) for share in _SHARES}
+    return Headline(row["model"], row["n"], row["generations"], row["missing"], **means, **shares)
+
+
+def _codes(samples: list[str], clusters: Mapping[str, str]) -> np.ndarray:
+    """The cluster of each sample as a whole number."""
+    gone = next((i for i in samples if i not in clusters), None)
+    if gone is not None:
+        raise InputError(f"sample {gone}", "belongs to no cluster", "a cluster for each sample")
+    return np.unique([str(clusters[i]) for i in samples], return_inverse=True)[1]

@@ -145,11 +145,10 @@ class SliceIndex:
         """Each model's mean over the samples in `mask` (bool, a value a sample, or packed), its interval by cluster where
         the index has clusters."""
         if self.clusters is not None:
-            sums = bitsets.cluster_sums(_packed(mask), self._values, self._known, self.clusters)
-            rows = zip(self.models, *sums, strict=True)
-            return [ModelMean(m, mean_from_clusters(n, total)) for m, n, total in rows]
-        n, total, squares = bitsets.sums(_packed(mask), self._values, self._known)
-        rows = zip(self.models, n.tolist(), total.tolist(), squares.tolist(), strict=True)
+            found = bitsets.cluster_sums(_packed(mask), self._values, self._known, self.clusters)
+            return [ModelMean(m, mean_from_clusters(*row)) for m, *row in zip(self.models, *found, strict=True)]
+        sums = bitsets.sums(_packed(mask), self._values, self._known)
+        rows = zip(self.models, *(s.tolist() for s in sums), strict=True)
         return [ModelMean(m, mean_from_sums(*row)) for m, *row in rows]
 
     def summary(self, slice: Slice | str = "") -> pl.DataFrame:

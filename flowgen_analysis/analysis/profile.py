@@ -15,13 +15,14 @@ import polars as pl
 from . import bitsets
 from .index import SliceIndex
 from .slices import Slice
-from .statistics import Mean, share_interval
+from .statistics import Mean, shares_interval
 from .subsets import SubsetTable
 
-# %% ../../nbs/analysis/44b_profile.ipynb #cell-04
+# %% ../../nbs/analysis/44b_profile.ipynb #cell-05
 class ModelProfile(NamedTuple):
     """A model in a slice: mean inside and outside (0..1), the share of its loss that lies inside (0..1, None without loss),
-    and the share of its generations inside with a structure error (None where it has none)."""
+    and the share of a sample's readable generations with a structure error, as a mean over the samples inside that have
+    a readable one (None where none has)."""
 
     model: str
     inside: Mean
@@ -83,13 +84,16 @@ def _losses(index: SliceIndex, mask: np.ndarray, model: int) -> tuple[float | No
     coverage = float(np.nansum(loss[mask]) / total) if total > 0 else None
     if index.structure is None:
         return coverage, None
-    made, broken = (int(counts[mask, model].sum()) for counts in index.structure)
-    return coverage, share_interval(broken, made) if made else None
+    made, broken = (counts[mask, model] for counts in index.structure)
+    shares = np.divide(broken, made, out=np.full(made.shape, np.nan), where=made > 0)
+    own = None if index.clusters is None else index.clusters[mask]
+    return coverage, shares_interval(shares, own) if made.any() else None
 
-# %% ../../nbs/analysis/44b_profile.ipynb #cell-08
-def spreads(tables: Sequence[SubsetTable]) -> pl.DataFrame:
+# %% ../../nbs/analysis/44b_profile.ipynb #cell-09
+def spreads(tables: Sequence[SubsetTable], index: SliceIndex, seed: int = 0) -> pl.DataFrame:
     """A row a subset and model: `features` (highest minus lowest mean of its features, 0..1), with `highest` and `lowest`
-    named, and `models` (best minus worst model over the subset's union). None where there are not two to compare."""
+    named, `expected` (the mean spread by chance alone, of 500 deals of the scores) and its `p`, and `models` (best minus worst
+    model over the subset's union). None where there are not two to compare. index: the one that the tables were made from."""
     rows = []
     for table in tables:
         union = [m.mean for m in table.union.means.values() if m.mean is not None]
@@ -97,13 +101,35 @@ def spreads(tables: Sequence[SubsetTable]) -> pl.DataFrame:
         for model in table.union.means:
             means = {r.name: m for r in table.rows if (m := r.means[model].mean) is not None}
             ends = sorted(means, key=lambda name: (means[name], name))
-            apart = (means[ends[-1]] - means[ends[0]], ends[-1], ends[0]) if len(ends) > 1 else (None, None, None)
-            rows.append((table.name, model, *apart, between))
+            if len(ends) < 2:
+                rows.append((table.name, model, None, None, None, None, None, between))
+                continue
+            apart = means[ends[-1]] - means[ends[0]]
+            dealt = _dealt_spreads(index, ends, model, seed)
+            p = (1 + int((dealt >= apart - 1e-12).sum())) / (1 + dealt.size)
+            rows.append((table.name, model, apart, ends[-1], ends[0], float(dealt.mean()), p, between))
     schema = {
-        "subset": pl.String,
-        "model": pl.String,
-        "features": pl.Float64,
-        "highest": pl.String,
-        "lowest": pl.String,
+        name: pl.String if name in ("subset", "model", "highest", "lowest") else pl.Float64
+        for name in ("subset", "model", "features", "highest", "lowest", "expected", "p", "models")
     }
-    return pl.DataFrame(rows, schema | {"models": pl.Float64}, orient="row")
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+_DEALS = 500
+
+
+def _dealt_spreads(index: SliceIndex, features: Sequence[str], model: str, seed: int) -> np.ndarray:
+    """The spread of the features' means in each of 500 deals of the model's scores over the samples that have one of them."""
+    members = np.column_stack([index.membership(f).inside for f in features])
+    scores = index.column(model)
+    kept = members.any(axis=1) & ~np.isnan(scores)
+    members, scores = members[kept].astype(float), scores[kept]
+    groups = np.zeros(scores.size) if index.clusters is None else index.clusters[kept]
+    home, rng = np.argsort(groups, kind="stable"), np.random.default_rng(seed)
+    means = np.empty((_DEALS, len(features)))
+    for deal in means:
+        dealt = np.empty(scores.size)
+        dealt[home] = scores[np.lexsort((rng.random(scores.size), groups))]
+        deal[:] = dealt @ members
+    means /= members.sum(axis=0)
+    return means.max(axis=1) - means.min(axis=1)

@@ -100,7 +100,7 @@ def describe(mean: Mean, what: str = "mean") -> str:
     """A mean in one line of plain text: value, interval, n, and why it is grey."""
     if mean.mean is None:
         return "no score"
-    narrow = "~ interval may be too narrow" if mean.optimistic else ""
+    narrow = "~ few and alike: may be too narrow" if mean.optimistic else ""
     shown = mean.low is not None and f"95% {interval(mean)}"
     parts = [f"{what} {percent(mean.mean)}", shown, f"n {mean.n}", narrow, few(mean)]
     return ", ".join(p for p in parts if p)

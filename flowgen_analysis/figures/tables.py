@@ -50,7 +50,7 @@ def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None =
     same = all(row.same for t in tables for row in (*t.rows, t.union))
     body = "".join(f"<tbody>{_group(t, len(models) + 2, same)}</tbody>" for t in tables)
     marks = "<b>Best</b>, <u>second</u>" if same else "Models have scores on different samples: none is marked as best"
-    caption = f'<p class="fg-caption">Mean FlowSim with 95% interval. {marks}; ○ fewer than 6 samples; ~ interval may be too narrow.</p>'
+    caption = f'<p class="fg-caption">Mean FlowSim with 95% interval. {marks}; ○ fewer than 6 samples; ~ few and alike, the interval may be too narrow.</p>'
     return page(f'<div class="fg-scroll"><table class="fg-table">{head}{body}</table></div>{caption}')
 
 

@@ -9,7 +9,7 @@ __all__ = ['Lacking', 'Cause', 'pill_head', 'pill_heads', 'find_causes']
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Literal, NamedTuple
 
 from ..flows.conditions import parse_query
@@ -157,6 +157,7 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
     """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
     how: dict[int, _How] = {}
     _swap_nested(at)
+    _take_back(at, how)
     for move in at.moves:
         e = min(at.edits[n].expected_node for n in move.edits if at.edits[n].kind == "inserted")
         g = min(at.edits[n].generated_node for n in move.edits if at.edits[n].kind == "deleted")
@@ -208,6 +209,37 @@ def _swap_nested(at: _Reading) -> None:
                 at.pair(other, g)
                 at.swapped[other] = "missing", e
                 break
+
+
+def _take_back(at: _Reading, how: dict[int, _How]) -> None:
+    """Where the script makes one step of another of its name, and elsewhere the very step is, pair the two that are equal."""
+    same: dict[str, list[int]] = {}
+    for e, g in at.steps.items():
+        if at.e[e].label == at.g[g].label and at.common(e, g) + 1 < at.most(e, g):
+            same.setdefault(at.e[e].label, []).append(e)
+    left, right = at.loose()
+    for e, other in ((e, i) for i in left for e in same.get(at.e[i].label, [])):
+        if e in at.steps and other not in at.steps and _is_equal(at, other, at.steps[e]):
+            at.pair(other, at.steps.pop(e))
+            how[other] = "moved"
+    for e, other in ((e, i) for i in right for e in same.get(at.g[i].label, [])):
+        if e in at.steps and other not in at.steps_g and _is_equal(at, e, other):
+            del at.steps_g[at.steps[e]]
+            at.pair(e, other)
+            how[e] = "moved"
+    for one, two in ((a, b) for row in same.values() for a, b in combinations(row, 2)):
+        if one in at.steps and two in at.steps and not {one, two} & set(how):
+            g, other = at.steps[one], at.steps[two]
+            better = at.common(one, other) + at.common(two, g) > at.common(one, g) + at.common(two, other)
+            if better and (_is_equal(at, one, other) or _is_equal(at, two, g)):
+                at.pair(one, other)
+                at.pair(two, g)
+                how[one] = how[two] = "moved"
+    at.name_heads()
+
+
+def _is_equal(at: _Reading, e: int, g: int) -> bool:
+    return at.common(e, g) == at.most(e, g)
 
 
 def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:

@@ -82,9 +82,17 @@ class Scores(NamedTuple):
         scores = (*self.metrics, *_CHECKS, "readable", "unparsed")
         return group_means(self.frame, ("model", "sample_id"), *scores, others=[pl.len().alias("generations")])
 
+    def shares(self) -> pl.DataFrame:
+        """A row a model and sample, shares 0..1: `unreadable`, of its generations, and `structure_errors`, of its readable
+        generations those with at least one; null where none is readable."""
+        broken = (pl.col("structure_errors").fill_null(0) > 0).filter(pl.col("readable"))
+        rows = self.frame.group_by("model", "sample_id", maintain_order=True)
+        return rows.agg((~pl.col("readable")).mean().alias("unreadable"), broken.mean())
+
     def summary(self) -> pl.DataFrame:
-        """A row a model: `n` samples in the means, `generations`, `unreadable`, `missing`, mean scores 0..1, and
-        `structure_errors`: the share of its generations with at least one.
+        """A row a model: `n` samples in the means, `generations`, `unreadable` (a count), `missing`, mean scores 0..1, and
+        `structure_errors`: the share of a sample's readable generations with at least one, as a mean over the samples that have
+        a readable generation; null where there is none.
 
         A sample counts once in a mean, however often it was repeated.
         """
@@ -93,9 +101,9 @@ class Scores(NamedTuple):
         rows = self.frame.group_by("model").agg(
             pl.len().alias("generations"),
             (~pl.col("readable")).sum().alias("unreadable"),
-            (pl.col("structure_errors").fill_null(0) > 0).mean(),
             pl.col("unparsed").sum(),
         )
+        rows = rows.join(self.shares().group_by("model").agg(pl.col("structure_errors").mean()), on="model")
         missing = self.missing.group_by("model").agg(pl.len().alias("missing"))
         joined = rows.join(means, on="model").join(missing, on="model", how="left")
         order = [

@@ -103,6 +103,7 @@ def test_a_tag_says_who_made_it(app: Lab, opened: Watched):
     watched.check_clean()
 
 
+@pytest.mark.verify
 def test_hostile_text_is_text_in_every_tab(tmp_path: Path, watched: Watched):
     root = tmp_path / "project"
     init_project(root)

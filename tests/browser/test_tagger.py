@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import Lab, copy_project
+from conftest import Lab, Watched, copy_project
 from playwright.sync_api import Browser, Page, expect
 
 from flowgen_analysis.features.journal import load_journal
@@ -85,6 +85,12 @@ class Desk(NamedTuple):
 
     def kernel(self) -> int:
         return int((self.root / "kernel").read_text())
+
+
+@pytest.fixture
+def watched(desk_page: Watched) -> Watched:
+    """One page for all, a notebook and a kernel for each."""
+    return desk_page.start()
 
 
 @pytest.fixture
