@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..analysis.compare import LEVEL, NULL, benjamini_hochberg, independent_difference, paired
+from ..analysis.compare import LEVEL, NULL, Verdict, benjamini_hochberg, independent_difference, paired
 from ..analysis.statistics import Mean
 from ..figures.style import words
 from ..flows.dataset import sample_to_dict
@@ -34,7 +34,7 @@ from flowgen_analysis.reports.content import (
     score,
     text,
 )
-from .pairs import is_change
+from .pairs import change_verdict
 from ..scoring.kinds import KINDS
 from ..study import Study
 
@@ -168,9 +168,9 @@ def _difference(old, new, pairs: Pairs, title: str, model: str, before: Mean, af
     a, b = (_column(data, model, title, places) for data, places in ((new, pairs.new), (old, pairs.old)))
     if a is not None and b is not None:
         clusters = new.get("clusters") and [new["clusters"][i] for i in pairs.new]
-        d: Any = paired(a, b, clusters)
+        d = paired(a, b, clusters)
         if d.n > 1 and d.difference is not None:
-            same, more = not d.wins and not d.losses, getattr(d, "p_collapse", None)
+            same, more = not d.wins and not d.losses, d.p_collapse
             return Difference(title, model, before, after, d.difference, d.low, d.high, d.p, d.n, "paired", same, more)
     gap, low, high, p = independent_difference(before, after)
     p = math.nan if p is None else p
@@ -188,11 +188,11 @@ def _column(data, model: str, title: str, places: Sequence[int]) -> np.ndarray |
 
 # %% ../../nbs/reports/85_differences.ipynb #cell-11
 class Rated(NamedTuple):
-    """A difference with its q, and whether it may be called one."""
+    """A difference with its q, and what may be said of it."""
 
     difference: Difference
     q: float
-    sure: bool
+    verdict: Verdict
 
 
 def rated(found: Sequence[Difference]) -> list[Rated]:
@@ -202,7 +202,10 @@ def rated(found: Sequence[Difference]) -> list[Rated]:
         own = [i for i, d in enumerate(found) if (d.slice == "all samples") is whole and not d.same]
         q[own] = benjamini_hochberg([found[i].p for i in own])
         more[own] = benjamini_hochberg([_or(found[i].p_collapse, found[i].p) for i in own])
-    return [Rated(d, a, is_change(a, b)) for d, a, b in zip(found, q.tolist(), more.tolist(), strict=True)]
+    return [
+        Rated(d, a, change_verdict(d.difference, a, b))
+        for d, a, b in zip(found, q.tolist(), more.tolist(), strict=True)
+    ]
 
 
 def _or(value: float | None, other: float) -> float:
@@ -212,6 +215,7 @@ def _or(value: float | None, other: float) -> float:
 _KINDS = {
     "better": ("Better", f"nothing got better beyond chance (q < {LEVEL})"),
     "worse": ("Worse", f"nothing got worse beyond chance (q < {LEVEL})"),
+    "fragile": ("Fragile", "no change hangs on one more collapsed sample"),
     "noise": ("Within noise", "nothing stayed within noise"),
 }
 
@@ -224,14 +228,15 @@ def compare_reports(
         rated(differences(old, new)), key=lambda r: (r.difference.slice != "all samples", r.difference.difference)
     )
     rows = {
-        "better": [r for r in reversed(every) if r.sure and r.difference.difference > 0],
-        "worse": [r for r in every if r.sure and r.difference.difference < 0],
-        "noise": [r for r in every if not r.sure and not r.difference.same],
+        "better": [r for r in reversed(every) if r.verdict == "higher"],
+        "worse": [r for r in every if r.verdict == "lower"],
+        "fragile": [r for r in every if r.verdict == "fragile"],
+        "noise": [r for r in every if r.verdict == "none" and not r.difference.same],
     }
     unmoved = sum(r.difference.same for r in every)
     still = f", {unmoved} did not change at all" if unmoved else ""
     summary = (
-        *(_sentence(name, rows[name]) for name in ("better", "worse")),
+        *(_sentence(name, rows[name]) for name in ("better", "worse", "fragile") if name != "fragile" or rows[name]),
         f"{len(rows['noise'])} of {len(every)} comparisons stay within noise{still}.",
         *_stale(old, new, names),
     )
@@ -309,7 +314,7 @@ def _explained(sections: Sequence[Section]) -> list[Section]:
         return []
     first, *rest = sections
     [table] = first.tables
-    return [first._replace(tables=(table._replace(note=f"{table.note} {NULL.rstrip('.')}."),)), *rest]
+    return [first._replace(tables=(table._replace(note=f"{table.note} {NULL}"),)), *rest]
 
 # %% ../../nbs/reports/85_differences.ipynb #cell-16
 def _appeared(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Section]:

@@ -8,7 +8,7 @@ __all__ = ['Values', 'values', 'figures', 'Change', 'change', 'verdicts', 'kept_
 # %% ../../nbs/reports/83b_remade.ipynb #cell-02
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,7 @@ from flowgen_analysis.reports.content import (
     text,
 )
 from .findings import PAIRED, Finding
-from .pairs import by_units, is_change
+from .pairs import by_units, change_verdict
 from ..scoring.kinds import KINDS
 from ..study import Study
 
@@ -131,6 +131,9 @@ class Change(NamedTuple):
     same: bool = False
 
 
+_SCORED = ("slice", "sample")  # kinds whose values are scores, of which one may collapse
+
+
 def change(found: Finding, model: str, now: Values) -> Change:
     """How a model's mean changed since a finding was kept."""
     mean, kept = now.means[model], found.figures.get(model)
@@ -144,9 +147,11 @@ def change(found: Finding, model: str, now: Values) -> Change:
     both = [(v, before[i], group) for i, v, group in today if before.get(i) is not None and not math.isnan(v)]
     if len(both) > 1:
         a, b, groups = zip(*both, strict=True)
-        d: Any = paired(np.array(a, float), np.array(b, float), None if now.clusters is None else list(groups))
+        d = paired(np.array(a, float), np.array(b, float), None if now.clusters is None else list(groups))
         told = blank._replace(
-            tested=f"paired on {d.n}", p_collapse=getattr(d, "p_collapse", None), same=not d.wins and not d.losses
+            tested=f"paired on {d.n}",
+            p_collapse=d.p_collapse if found.kind in _SCORED else None,
+            same=not d.wins and not d.losses,
         )
         return told._replace(difference=d.difference, low=d.low, high=d.high, p=d.p)
     difference, low, high, p = independent_difference(then, mean)
@@ -155,8 +160,8 @@ def change(found: Finding, model: str, now: Values) -> Change:
 
 # %% ../../nbs/reports/83b_remade.ipynb #cell-09
 def verdicts(changes: Sequence[Change]) -> list[tuple[str, float | None]]:
-    """`higher`, `lower`, `within noise`, `unchanged` (which asks no question, so none of the q), or why it cannot be told, and the
-    q of each."""
+    """What may be said of each, and its q: `higher`, `lower`, `fragile` (one more collapsed sample would undo it), `within noise`,
+    `unchanged` (which asks no question and has no q), or why it cannot be told."""
     p = [math.nan if c.p is None or c.same else c.p for c in changes]
     more = [one if c.p_collapse is None or c.same else c.p_collapse for c, one in zip(changes, p, strict=True)]
     both = zip(changes, benjamini_hochberg(p).tolist(), benjamini_hochberg(more).tolist(), strict=True)
@@ -166,9 +171,8 @@ def verdicts(changes: Sequence[Change]) -> list[tuple[str, float | None]]:
 def _verdict(c: Change, q: float, q_collapse: float) -> str:
     if c.same or c.p is None or c.difference is None:
         return "unchanged" if c.same else c.tested
-    if not is_change(q, q_collapse):
-        return "within noise"
-    return "higher" if c.difference > 0 else "lower"
+    said = change_verdict(c.difference, q, q_collapse)
+    return "within noise" if said == "none" else said
 
 # %% ../../nbs/reports/83b_remade.ipynb #cell-11
 _CHANGED = ("higher", "lower")
