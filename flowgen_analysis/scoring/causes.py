@@ -145,66 +145,24 @@ def _only_ones(left: Sequence[Place], right: Sequence[Place]) -> list[tuple[Plac
 def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-08
-_How = Literal["moved", "along", "renamed"]
+# %% ../../nbs/scoring/28_causes.ipynb #cell-09
+def _above(side: Sequence[Place], node: int, paired: dict[int, int]) -> int:
+    """The nearest step or frame above a node that is on both sides."""
+    node = side[node].parent
+    while node not in paired:
+        node = side[node].parent
+    return node
 
 
-def _pair_up(at: _Reading) -> dict[int, _How]:
-    """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
-    how: dict[int, _How] = {}
-    _swap_nested(at)
-    for move in at.moves:
-        e = min(at.edits[n].expected_node for n in move.edits if at.edits[n].kind == "inserted")
-        g = min(at.edits[n].generated_node for n in move.edits if at.edits[n].kind == "deleted")
-        for i, k in zip(range(e, at.ends_e[e]), range(g, at.ends_g[g]), strict=True):
-            if at.e[i].kind == Kind.STEP:
-                at.pair(i, k)
-                how[i] = "moved" if i == e else "along"
-    _pair_best(at, how, "moved", _is_moved)
-    for rule in (_is_same_action, _is_same_block):
-        _pair_best(at, how, "renamed", rule)
-    _pair_best(at, how, "moved", _is_moved_action)
-    for e in sorted(how):  # parents come first
-        above = at.e[e].parent
-        if how[e] == "moved" and how.get(above) in ("moved", "along") and at.steps[above] == at.g[at.steps[e]].parent:
-            how[e] = "along"
-    at.name_heads()
-    return how
+def _same_place(at: _Reading, e: int, g: int) -> bool:
+    """Whether no step that is on both sides comes between two places, and they are in the same block as far as there is one."""
+    above = [_above(at.e, e, at.steps), _above(at.g, g, at.steps_g)]
+    if at.steps[above[0]] != above[1]:
+        return False
+    steps = ((i, m) for i, m in at.steps.items() if at.e[i].role == "step")
+    return all((i < e) == (m < g) for i, m in steps if not e < i < at.ends_e[e] and not g < m < at.ends_g[g])
 
-
-def _swap_nested(at: _Reading) -> None:
-    """Where a block and the block around it have one name, pair the one that shares more values."""
-    left, right = at.loose()
-    for other in right:
-        for g, e in list(at.steps_g.items()):
-            if _is_nested(at.g, g, other) and at.common(e, other) > at.common(e, g):
-                del at.steps_g[g]
-                at.pair(e, other)
-                at.swapped[e] = "extra", g
-                break
-    for other in left:
-        for e, g in list(at.steps.items()):
-            if _is_nested(at.e, e, other) and at.common(other, g) > at.common(e, g):
-                del at.steps[e]
-                at.pair(other, g)
-                at.swapped[other] = "missing", e
-                break
-
-
-def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:
-    return side[one].label == side[two].label and (side[one].parent == two or side[two].parent == one)
-
-
-def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_Reading, int, int], bool]) -> None:
-    """Pair what a rule of two steps says is one step, most steps in common first, until it says so of no more."""
-    while alike := [(-at.overlap(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
-        for _, e, g in sorted(alike):
-            if e not in at.steps and g not in at.steps_g:
-                at.pair(e, g)
-                how[e] = name
-        at.name_heads()
-
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-12
 def _is_moved(at: _Reading, e: int, g: int) -> bool:
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
@@ -238,24 +196,66 @@ def _is_same_block(at: _Reading, e: int, g: int) -> bool:
     alike = 2 * at.overlap(e, g) >= held if held else at.steps.get(at.e[e].parent) == at.g[g].parent
     return alike and _same_place(at, e, g)
 
-
-def _same_place(at: _Reading, e: int, g: int) -> bool:
-    """Whether no step that is on both sides comes between two places, and they are in the same block as far as there is one."""
-    above = [_above(at.e, e, at.steps), _above(at.g, g, at.steps_g)]
-    if at.steps[above[0]] != above[1]:
-        return False
-    steps = ((i, m) for i, m in at.steps.items() if at.e[i].role == "step")
-    return all((i < e) == (m < g) for i, m in steps if not e < i < at.ends_e[e] and not g < m < at.ends_g[g])
+# %% ../../nbs/scoring/28_causes.ipynb #cell-15
+_How = Literal["moved", "along", "renamed"]
 
 
-def _above(side: Sequence[Place], node: int, paired: dict[int, int]) -> int:
-    """The nearest step or frame above a node that is on both sides."""
-    node = side[node].parent
-    while node not in paired:
-        node = side[node].parent
-    return node
+def _is_nested(side: Sequence[Place], one: int, two: int) -> bool:
+    return side[one].label == side[two].label and (side[one].parent == two or side[two].parent == one)
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-10
+
+def _swap_nested(at: _Reading) -> None:
+    """Where a block and the block around it have one name, pair the one that shares more values."""
+    left, right = at.loose()
+    for other in right:
+        for g, e in list(at.steps_g.items()):
+            if _is_nested(at.g, g, other) and at.common(e, other) > at.common(e, g):
+                del at.steps_g[g]
+                at.pair(e, other)
+                at.swapped[e] = "extra", g
+                break
+    for other in left:
+        for e, g in list(at.steps.items()):
+            if _is_nested(at.e, e, other) and at.common(other, g) > at.common(e, g):
+                del at.steps[e]
+                at.pair(other, g)
+                at.swapped[other] = "missing", e
+                break
+
+
+def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_Reading, int, int], bool]) -> None:
+    """Pair what a rule of two steps says is one step, most steps in common first, until it says so of no more."""
+    while alike := [(-at.overlap(e, g), e, g) for e, g in product(*at.loose()) if rule(at, e, g)]:
+        for _, e, g in sorted(alike):
+            if e not in at.steps and g not in at.steps_g:
+                at.pair(e, g)
+                how[e] = name
+        at.name_heads()
+
+
+def _pair_up(at: _Reading) -> dict[int, _How]:
+    """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
+    how: dict[int, _How] = {}
+    _swap_nested(at)
+    for move in at.moves:
+        e = min(at.edits[n].expected_node for n in move.edits if at.edits[n].kind == "inserted")
+        g = min(at.edits[n].generated_node for n in move.edits if at.edits[n].kind == "deleted")
+        for i, k in zip(range(e, at.ends_e[e]), range(g, at.ends_g[g]), strict=True):
+            if at.e[i].kind == Kind.STEP:
+                at.pair(i, k)
+                how[i] = "moved" if i == e else "along"
+    _pair_best(at, how, "moved", _is_moved)
+    for rule in (_is_same_action, _is_same_block):
+        _pair_best(at, how, "renamed", rule)
+    _pair_best(at, how, "moved", _is_moved_action)
+    for e in sorted(how):  # parents come first
+        above = at.e[e].parent
+        if how[e] == "moved" and how.get(above) in ("moved", "along") and at.steps[above] == at.g[at.steps[e]].parent:
+            how[e] = "along"
+    at.name_heads()
+    return how
+
+# %% ../../nbs/scoring/28_causes.ipynb #cell-19
 def _is_dependency(at: _Reading, e: int) -> bool:
     """Whether a step that the generated flow has cannot do without the missing step e."""
     place, above = at.e[e], at.steps.get(at.e[e].parent, -1)
@@ -288,7 +288,7 @@ def _step_kind(at: _Reading, e: int, g: int) -> str:
 def _move_kind(at: _Reading, e: int, g: int) -> str:
     return "wrong_order" if at.steps.get(at.e[e].parent) == at.g[g].parent else "misplaced_step"
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-12
+# %% ../../nbs/scoring/28_causes.ipynb #cell-21
 class _Mistake(NamedTuple):
     """A mistake within a step. e, g: the nodes that it is about, -1 for none. nodes_e, nodes_g: all that are wrong by it.
 
@@ -361,7 +361,7 @@ def _put_there(at: _Reading, i: int, k: int) -> bool:
     """Whether the script makes the one input of the other."""
     return at.of_e[i] == k
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-13
+# %% ../../nbs/scoring/28_causes.ipynb #cell-22
 _PARTS = ("field", "operator", "value")
 
 
@@ -429,7 +429,7 @@ def _value_kind(at: _Reading, one: Place, two: Place) -> str:
         return "unknown_table" if ("table", two.path) in at.unknown else "wrong_table"
     return column_kind(one.text, two.text, at.follows) if is_column_input(one.input) else kind
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-15
+# %% ../../nbs/scoring/28_causes.ipynb #cell-24
 _Key = tuple[str, int]
 
 
@@ -506,7 +506,7 @@ def _lone(at: _Reading, edit: Edit) -> _Mistake:
         kind = "wrong_input_name" if one.input != two.input else value_kind(one.text, two.text, at.follows)
     return _Mistake(kind, e, g, (), ())
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-16
+# %% ../../nbs/scoring/28_causes.ipynb #cell-25
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
