@@ -25,7 +25,83 @@ if TYPE_CHECKING:
     from flowgen_analysis.generation.models.run import RunProgress
     from flowgen_analysis.model_runs import ModelJob
 
-# %% ../../nbs/cli/97_generation.ipynb #cell-04
+# %% ../../nbs/cli/97_generation.ipynb #cell-05
+def _wanted(project: Project, dataset: str, slice: str, limit: int | None) -> list[str] | None:
+    """Ids of the samples that are asked for; None for all. Raises `InputError`."""
+    from flowgen_analysis.model_runs import slice_members
+
+    if limit is not None and limit < 1:
+        raise InputError("--limit", f"is {limit}", "1 or more")
+    if not slice and limit is None:
+        return None
+    ids = slice_members(project, dataset, slice) if slice else [s.id for s in project.samples(dataset)]
+    return ids[:limit]
+
+
+def _jobs(
+    project: Project, dataset: str, names: list[str], perfect: bool, slice: str, limit: int | None, repeats: int
+) -> list["ModelJob"]:
+    """A job a model of `names`; none, and nothing looked up, where no model is named."""
+    from flowgen_analysis.model_runs import model_job
+
+    only = _wanted(project, dataset, slice, limit) if names else None
+    return [model_job(project, dataset, n, perfect, only, repeats) for n in names]
+
+# %% ../../nbs/cli/97_generation.ipynb #cell-09
+_EVERY_S = 10
+
+
+@contextmanager
+def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
+    """A callback that shows how far a run is, on standard error."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(f"{name}: starting") as status:
+            yield lambda p: status.update(f"{name}: {p}".replace("[", r"\["))
+        return
+    last = [time.monotonic()]
+
+    def step(progress: "RunProgress") -> None:
+        if time.monotonic() - last[0] >= _EVERY_S:
+            last[0] = time.monotonic()
+            print(f"{name}: {progress}", file=sys.stderr, flush=True)
+
+    yield step
+
+# %% ../../nbs/cli/97_generation.ipynb #cell-12
+def _estimated(job: "ModelJob") -> dict[str, Any]:
+    estimate = job.estimate()
+    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}"}
+
+
+def _ran(job: "ModelJob") -> dict[str, Any]:
+    """Run it; what there is to say about it."""
+    estimated = _estimated(job)
+    print(estimated["said"], file=sys.stderr, flush=True)
+    with _following(job.name) as progress:
+        run = job.start()
+        made = run.follow(progress)
+    row: dict[str, Any] = {"estimate": estimated["estimate"], "path": str(job.path), "generations": len(made)}
+    said = [f"{job.name}: {run.progress}"]
+    if run.progress:
+        row |= run.progress._asdict()
+        row["unreadable"] = row.pop("failed")
+    row["stopped"] = run.cancelled
+    said.append(f"kept in {job.path}" if made else "nothing was made")
+    if run.cancelled:
+        said.append("stopped; the same command goes on from there")
+    return row | {"said": "; ".join(said)}
+
+
+def _asked(jobs: list["ModelJob"], only_estimate: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and row of each job, until one is stopped."""
+    for job in jobs:
+        row = _estimated(job) if only_estimate else _ran(job)
+        yield job.name, row
+        if row.get("stopped"):
+            return
+
+# %% ../../nbs/cli/97_generation.ipynb #cell-15
 @app.command("generate")
 def generate_command(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the project.")],
@@ -52,10 +128,7 @@ def generate_command(
 
     project, names = Project.open(root), model or list(BASELINES)
     offline = [n for n in names if n in BASELINES]
-    jobs = []
-    if len(offline) < len(names):
-        only = _wanted(project, dataset, slice, limit)
-        jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, only, repeats)
+    jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats)
     for name in offline:
         check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1)
     done: dict[str, Any] = {"dataset": dataset, "written": []}
@@ -64,13 +137,10 @@ def generate_command(
             chosen = tuple(BASELINES) if model is None else offline
             done["written"] = [str(p) for p in make_baselines(project, dataset, chosen, progress)]
     lines = [f"wrote {p}" for p in done["written"]] or ["every run is up to date"][: len(offline)]
-    for job in jobs:
-        row = _estimated(job) if only_estimate else _ran(job)
+    for name, row in _asked(jobs, only_estimate):
         lines += [str(row.pop("said"))]
-        done.setdefault("models", {})[job.name] = row
+        done.setdefault("models", {})[name] = row
         done["written"] += [row["path"]] if row.get("generations") else []
-        if row.get("stopped"):
-            break
     if as_json:
         print_json(done)
     else:
@@ -78,72 +148,7 @@ def generate_command(
     if any(row.get("stopped") for row in done.get("models", {}).values()):
         raise typer.Exit(130)
 
-
-def _wanted(project: Project, dataset: str, slice: str, limit: int | None) -> list[str] | None:
-    """Ids of the samples that are asked for; None for all. Raises `InputError`."""
-    from flowgen_analysis.model_runs import slice_members
-
-    if limit is not None and limit < 1:
-        raise InputError("--limit", f"is {limit}", "1 or more")
-    if not slice and limit is None:
-        return None
-    ids = slice_members(project, dataset, slice) if slice else [s.id for s in project.samples(dataset)]
-    return ids[:limit]
-
-
-def _jobs(
-    project: Project, dataset: str, names: list[str], perfect: bool, only: list[str] | None, repeats: int
-) -> list["ModelJob"]:
-    from flowgen_analysis.model_runs import model_job
-
-    return [model_job(project, dataset, n, perfect, only, repeats) for n in names]
-
-
-def _estimated(job: "ModelJob") -> dict[str, Any]:
-    estimate = job.estimate()
-    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}"}
-
-
-def _ran(job: "ModelJob") -> dict[str, Any]:
-    """Run it; what there is to say about it."""
-    estimated = _estimated(job)
-    print(estimated["said"], file=sys.stderr, flush=True)
-    with _following(job.name) as progress:
-        run = job.start()
-        made = run.follow(progress)
-    row: dict[str, Any] = {"estimate": estimated["estimate"], "path": str(job.path), "generations": len(made)}
-    said = [f"{job.name}: {run.progress}"]
-    if run.progress:
-        row |= run.progress._asdict()
-        row["unreadable"] = row.pop("failed")
-    row["stopped"] = run.cancelled
-    said.append(f"kept in {job.path}" if made else "nothing was made")
-    if run.cancelled:
-        said.append("stopped; the same command goes on from there")
-    return row | {"said": "; ".join(said)}
-
-# %% ../../nbs/cli/97_generation.ipynb #cell-05
-_EVERY_S = 10
-
-
-@contextmanager
-def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
-    """A callback that shows how far a run is, on standard error."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with console.status(f"{name}: starting") as status:
-            yield lambda p: status.update(f"{name}: {p}".replace("[", r"\["))
-        return
-    last = [time.monotonic()]
-
-    def step(progress: "RunProgress") -> None:
-        if time.monotonic() - last[0] >= _EVERY_S:
-            last[0] = time.monotonic()
-            print(f"{name}: {progress}", file=sys.stderr, flush=True)
-
-    yield step
-
-# %% ../../nbs/cli/97_generation.ipynb #cell-07
+# %% ../../nbs/cli/97_generation.ipynb #cell-17
 @app.command("training-set")
 def training_set_command(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Datasets of the project.")],
@@ -196,7 +201,7 @@ def training_set_command(
 
 _NAMED = 5
 
-# %% ../../nbs/cli/97_generation.ipynb #cell-09
+# %% ../../nbs/cli/97_generation.ipynb #cell-19
 @app.command("train")
 def train_command(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that flowgen training-set wrote.")],

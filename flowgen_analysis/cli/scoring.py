@@ -42,7 +42,121 @@ from ..scoring.options import Options
 from ..scoring.scores import METRICS, Scores
 from ..study import Study, open_study
 
-# %% ../../nbs/cli/92_scoring.ipynb #cell-04
+# %% ../../nbs/cli/92_scoring.ipynb #cell-06
+def _check_large(output: Path | None, jobs: int, budget: float) -> None:
+    """Raise `InputError` for what a large run cannot do."""
+    if output is None or output.suffix != ".parquet":
+        raise InputError("--jobs", "has no file to write to", remedy="name one: -o FILE.parquet")
+    if jobs == 0:
+        raise InputError("--jobs", "is 0", "a number of processes, or -1 for all cores")
+    if not budget >= 0:
+        raise InputError("--budget", f"is {budget:g}", "seconds, 0 or more")
+
+
+def _score(
+    study: Study, engine: Any, options: Options, strict: bool, output: Path | None, jobs: int | None, budget: float
+) -> Batch | None:
+    """Score the runs of a study: in memory, or with `jobs` on processes straight into the file, as the batch then says."""
+    with progress_bar("scoring") as progress:
+        if not output or jobs is None:
+            study.score(progress, engine, options)
+            return None
+        settings: Any = {"engine": engine, "options": options, "strict": strict, "jobs": jobs, "budget_s": budget}
+        batch = score_large(study.samples, list(study.run_paths), output, progress=progress, **settings)
+        study.scores = read_scores(output, study.samples)
+        return batch
+
+# %% ../../nbs/cli/92_scoring.ipynb #cell-10
+def _causes(study: Study, options: Options) -> pl.DataFrame:
+    """A row a model and cause: its mean loss and its share of all the model loses, each with the interval."""
+    with progress_bar("explaining") as progress:
+        if not options.name:
+            study.losses(progress=progress)
+            return study.causes()
+        found = explain_runs(study.samples, study.runs, options=options, progress=progress)
+    return cause_table(found, study.models, clusters=study.clusters)
+
+
+_ENDS = (("loss", "low", "high"), ("share", "share_low", "share_high"))
+
+
+def _print_causes(causes: pl.DataFrame) -> None:
+    for (model,), rows in causes.group_by("model", maintain_order=True):
+        cells = [
+            [r["kind"], str(r["met"]), *(mean_cell(Mean(r["n"], r[f], r[a], r[b])) for f, a, b in _ENDS)]
+            for r in rows.to_dicts()
+        ]
+        print_table(f"what {model} loses, points of FlowSim", ["", "samples", "loss", "share"], cells)
+
+
+def _causes_json(causes: pl.DataFrame) -> dict[str, list[dict]]:
+    fields = ["kind", "n", "met", "loss", "low", "high", "share", "share_low", "share_high"]
+    models = causes["model"].unique().sort().to_list()
+    return {m: causes.filter(pl.col("model") == m).select(fields).to_dicts() for m in models}
+
+# %% ../../nbs/cli/92_scoring.ipynb #cell-14
+def _print_headline(title: str, rows: Sequence[Headline]) -> None:
+    headers = ["model", "n", "FlowSim", "outline", "validated", "structure errors", "unreadable", "missing"]
+    fields = ("inputs", "outline", "inputs_validated", "structure_errors", "unreadable")
+    cells = [[h.model, str(h.n), *(mean_cell(getattr(h, f)) for f in fields), str(h.missing)] for h in rows]
+    print_table(title, headers, cells)
+
+
+def _print_milder(scores: Scores) -> None:
+    """The means under the options that were asked for, beside FlowSim's own."""
+    fields = [m for m in scores.metrics if m not in METRICS]
+    rows = [[r["model"], *(percent(r[f]) for f in fields)] for r in scores.summary().to_dicts()]
+    print_table(f"milder than FlowSim: {scores.options}", ["model", *fields], rows)
+
+
+def _print_missing(scores: Scores) -> None:
+    for (model,), rows in scores.missing.group_by("model", maintain_order=True):
+        ids = rows["sample_id"].to_list()
+        print(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
+
+
+def _print_batch(batch: Batch, budget: float) -> None:
+    if batch.resumed:
+        print(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
+    if batch.bounded:
+        print(
+            f"{batch.bounded} generations would take longer than {budget:g} s each: no score, in no mean; "
+            f"{batch.path} has their bounds"
+        )
+
+
+def _print_scores(
+    study: Study, options: Options, causes: pl.DataFrame | None, batch: Batch | None, budget: float
+) -> None:
+    scores = study.scores
+    _print_headline(f"{study.dataset}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", study.headlines)
+    if options.name:
+        _print_milder(scores)
+    if causes is not None:
+        _print_causes(causes)
+    _print_missing(scores)
+    if batch:
+        _print_batch(batch, budget)
+
+# %% ../../nbs/cli/92_scoring.ipynb #cell-17
+def _scores_json(scores: Scores, rows: Sequence[Headline]) -> dict[str, Any]:
+    summary = {row["model"]: row for row in scores.summary().iter_rows(named=True)}
+    unreadable = sum(row["unreadable"] for row in summary.values())
+    models = {h.model: summary[h.model] | {"intervals": h.to_dict()} for h in rows}
+    for row in models.values():
+        del row["model"]
+    total = {
+        "samples": scores.samples,
+        "generations": len(scores.frame),
+        "unreadable": unreadable,
+        "missing": len(scores.missing),
+    }
+    reasons = scores.frame.filter(~pl.col("readable")).select("model", "sample_id", "repeat", "reason").to_dicts()
+    read_as = {how: int((scores.frame["read_as"] == how).sum()) for how in ("clean", "repaired", "unreadable")}
+    rest = {"read_as": read_as, "unreadable_generations": reasons, "missing_samples": scores.missing.to_dicts()}
+    return total | {"models": models} | rest
+
+# %% ../../nbs/cli/92_scoring.ipynb #cell-21
 @app.command("score")
 def score_command(
     dataset: DatasetArgument,
@@ -83,121 +197,19 @@ def score_command(
     if jobs is not None:
         _check_large(output, jobs, budget)
     study = open_study(dataset, run_files or (), root, strict=strict, read_runs=jobs is None or explain)
-    batch = None
-    with progress_bar("scoring") as progress:
-        if output and jobs is not None:
-            settings: Any = {"engine": chosen, "options": options, "strict": strict, "jobs": jobs, "budget_s": budget}
-            batch = score_large(study.samples, list(study.run_paths), output, progress=progress, **settings)
-            study.scores = read_scores(output, study.samples)
-        else:
-            study.score(progress, chosen, options)
-    scores = study.scores
+    batch = _score(study, chosen, options, strict, output, jobs, budget)
     causes = _causes(study, options) if explain else None
+    scores = study.scores
     if output and not batch:
         write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
-    rows = study.headlines
     if as_json:
         more = {} if causes is None else {"causes": _causes_json(causes)}
-        print_json(
-            _scores_json(scores, rows) | more | ({"bounded": batch.bounded, "resumed": batch.resumed} if batch else {})
-        )
-        return
-    _print_headline(f"{study.dataset}: {scores.samples} samples, FlowSim 0–100 with 95% intervals", rows)
-    if options.name:
-        _print_milder(scores)
-    if causes is not None:
-        _print_causes(causes)
-    _print_missing(scores)
-    if batch:
-        _print_batch(batch, budget)
+        done = {"bounded": batch.bounded, "resumed": batch.resumed} if batch else {}
+        print_json(_scores_json(scores, study.headlines) | more | done)
+    else:
+        _print_scores(study, options, causes, batch, budget)
 
-
-def _check_large(output: Path | None, jobs: int, budget: float) -> None:
-    """Raise `InputError` for what a large run cannot do."""
-    if output is None or output.suffix != ".parquet":
-        raise InputError("--jobs", "has no file to write to", remedy="name one: -o FILE.parquet")
-    if jobs == 0:
-        raise InputError("--jobs", "is 0", "a number of processes, or -1 for all cores")
-    if not budget >= 0:
-        raise InputError("--budget", f"is {budget:g}", "seconds, 0 or more")
-
-
-def _print_batch(batch: Batch, budget: float) -> None:
-    if batch.resumed:
-        print(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
-    if batch.bounded:
-        print(
-            f"{batch.bounded} generations would take longer than {budget:g} s each: no score, in no mean; "
-            f"{batch.path} has their bounds"
-        )
-
-
-def _causes(study: Study, options: Options) -> pl.DataFrame:
-    """A row a model and cause: its mean loss and its share of all the model loses, each with the interval."""
-    with progress_bar("explaining") as progress:
-        if not options.name:
-            study.losses(progress=progress)
-            return study.causes()
-        found = explain_runs(study.samples, study.runs, options=options, progress=progress)
-    return cause_table(found, study.models, clusters=study.clusters)
-
-
-def _causes_json(causes: pl.DataFrame) -> dict[str, list[dict]]:
-    fields = ["kind", "n", "met", "loss", "low", "high", "share", "share_low", "share_high"]
-    models = causes["model"].unique().sort().to_list()
-    return {m: causes.filter(pl.col("model") == m).select(fields).to_dicts() for m in models}
-
-
-_ENDS = (("loss", "low", "high"), ("share", "share_low", "share_high"))
-
-
-def _print_causes(causes: pl.DataFrame) -> None:
-    for (model,), rows in causes.group_by("model", maintain_order=True):
-        cells = [
-            [r["kind"], str(r["met"]), *(mean_cell(Mean(r["n"], r[f], r[a], r[b])) for f, a, b in _ENDS)]
-            for r in rows.to_dicts()
-        ]
-        print_table(f"what {model} loses, points of FlowSim", ["", "samples", "loss", "share"], cells)
-
-
-def _print_milder(scores: Scores) -> None:
-    """The means under the options that were asked for, beside FlowSim's own."""
-    fields = [m for m in scores.metrics if m not in METRICS]
-    rows = [[r["model"], *(percent(r[f]) for f in fields)] for r in scores.summary().to_dicts()]
-    print_table(f"milder than FlowSim: {scores.options}", ["model", *fields], rows)
-
-
-def _scores_json(scores: Scores, rows: Sequence[Headline]) -> dict[str, Any]:
-    summary = {row["model"]: row for row in scores.summary().iter_rows(named=True)}
-    unreadable = sum(row["unreadable"] for row in summary.values())
-    models = {h.model: summary[h.model] | {"intervals": h.to_dict()} for h in rows}
-    for row in models.values():
-        del row["model"]
-    total = {
-        "samples": scores.samples,
-        "generations": len(scores.frame),
-        "unreadable": unreadable,
-        "missing": len(scores.missing),
-    }
-    reasons = scores.frame.filter(~pl.col("readable")).select("model", "sample_id", "repeat", "reason").to_dicts()
-    read_as = {how: int((scores.frame["read_as"] == how).sum()) for how in ("clean", "repaired", "unreadable")}
-    rest = {"read_as": read_as, "unreadable_generations": reasons, "missing_samples": scores.missing.to_dicts()}
-    return total | {"models": models} | rest
-
-
-def _print_headline(title: str, rows: Sequence[Headline]) -> None:
-    headers = ["model", "n", "FlowSim", "outline", "validated", "structure errors", "unreadable", "missing"]
-    fields = ("inputs", "outline", "inputs_validated", "structure_errors", "unreadable")
-    cells = [[h.model, str(h.n), *(mean_cell(getattr(h, f)) for f in fields), str(h.missing)] for h in rows]
-    print_table(title, headers, cells)
-
-
-def _print_missing(scores: Scores) -> None:
-    for (model,), rows in scores.missing.group_by("model", maintain_order=True):
-        ids = rows["sample_id"].to_list()
-        print(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
-
-# %% ../../nbs/cli/92_scoring.ipynb #cell-06
+# %% ../../nbs/cli/92_scoring.ipynb #cell-23
 @app.command("validate")
 def validate_command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Samples, runs, flows, or a matrix (.csv).")],

@@ -59,10 +59,6 @@ def _plain(text: str, length: int = 60) -> str:
     return html.escape(" ".join(cut.split()), quote=False).replace("%{", "%&#123;").replace("{", "&#123;")
 
 # %% ../../nbs/figures/61_charts.ipynb #cell-10
-INK = "#6b6b6b"  # readable on white and near black; a page with our stylesheet gives text its theme's colour
-_FONT = "system-ui, -apple-system, 'Segoe UI', helvetica, arial, sans-serif"
-
-
 def score_axis(domain: tuple[float, float] = (0, 1), room: float = 30) -> dict[str, Any]:
     """The one axis of scores: 0 to 100, whatever is on it, and `room` beyond 100 where the numbers stand."""
     axis = {"range": [-2, 100 + room], "domain": list(domain), "tickvals": [0, 25, 50, 75, 100], "fixedrange": True}
@@ -108,6 +104,10 @@ def row_axis(labels: Sequence[str], rows: Sequence[float]) -> dict[str, Any]:
         "tickfont": {"size": 12},
     }
 
+# %% ../../nbs/figures/61_charts.ipynb #cell-13
+INK = "#6b6b6b"  # readable on white and near black; a page with our stylesheet gives text its theme's colour
+_FONT = "system-ui, -apple-system, 'Segoe UI', helvetica, arial, sans-serif"
+
 
 def sheet(height: int, left: int, right: int = 12, top: int = 48) -> dict[str, Any]:
     """A layout without colours of its own. Sizes in pixels."""
@@ -128,7 +128,7 @@ def label(text: str, length: int = 22) -> str:
     """A model's name as the label of a row: cut where it is long, shown as it is whatever is in it."""
     return _plain(text, length)
 
-
+# %% ../../nbs/figures/61_charts.ipynb #cell-17
 def _texts(x: float, rows: Sequence[float], texts: Sequence[str], axis: str = "", size: int = 12) -> dict[str, Any]:
     """Numbers in a column at `x` of the score axis, right-aligned."""
     trace = {
@@ -142,7 +142,7 @@ def _texts(x: float, rows: Sequence[float], texts: Sequence[str], axis: str = ""
     trace |= {"textposition": "middle left", "textfont": {"size": size}, "cliponaxis": False, "showlegend": False}
     return trace | {"xaxis": f"x{axis}", "yaxis": "y"}
 
-# %% ../../nbs/figures/61_charts.ipynb #cell-13
+# %% ../../nbs/figures/61_charts.ipynb #cell-20
 _PANELS = (
     ("FlowSim, inputs", "inputs"),
     ("FlowSim, outline", "outline"),
@@ -215,7 +215,7 @@ def _gaps(row: Headline) -> str:
     missing = f"; nothing for {row.missing} samples, which are in no mean" if row.missing else ""
     return f"{row.n} samples, {row.generations} generations{missing}"
 
-# %% ../../nbs/figures/61_charts.ipynb #cell-18
+# %% ../../nbs/figures/61_charts.ipynb #cell-25
 _ROOM = 25  # units of the axis beyond 100, where mean and n stand
 
 

@@ -89,7 +89,6 @@ def attempt(
     )
 
 # %% ../../nbs/figures/65_flow_diff_heads.ipynb #cell-09
-RAW = 20_000  # characters of a raw text that are shown
 _ORDER = ("fd-minus", "fd-plus", "fd-other", "fd-moved")
 
 
@@ -112,6 +111,9 @@ def _meter(cells: Iterable[Cell]) -> str:
     )
     return f'<div class="fd-meter" aria-hidden="true">{spans}</div>'
 
+# %% ../../nbs/figures/65_flow_diff_heads.ipynb #cell-13
+RAW = 20_000  # characters of a raw text that are shown
+
 
 def _raw(generation: Generation) -> str:
     if not generation.raw:
@@ -132,6 +134,11 @@ def _structure(found: Sequence[Problem]) -> str:
     return f'<details class="fd-structure"><summary>{head}</summary><ul>{rows}</ul></details>'
 
 
+def _unreadable(reason: str) -> str:
+    label = label_html(Label("−", "unreadable", 1000, reason))
+    return f"<p>{label} {escape(reason[:300] + '…' * (len(reason) > 300))}</p>"
+
+# %% ../../nbs/figures/65_flow_diff_heads.ipynb #cell-17
 def _repeats(attempt: Attempt, expected: Flow | None, inputs: bool, options: Options) -> str:
     if not attempt.repeats:
         return ""
@@ -153,12 +160,7 @@ def _own_best(attempt: Attempt, sample: Sample, at: int, inputs: bool, options: 
     shown = percent(score_of(sample.expected[own], flow, inputs, options))
     return f'<span title="The best of the expected flows for this model alone">flow {own + 1}: {shown}</span>'
 
-
-def _unreadable(reason: str) -> str:
-    label = label_html(Label("−", "unreadable", 1000, reason))
-    return f"<p>{label} {escape(reason[:300] + '…' * (len(reason) > 300))}</p>"
-
-
+# %% ../../nbs/figures/65_flow_diff_heads.ipynb #cell-20
 def head(
     attempt: Attempt, sample: Sample, at: int, cells: Sequence[Cell], colour: str, inputs: bool = True,
     options: Options = PLAIN,

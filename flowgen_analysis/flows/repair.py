@@ -183,41 +183,20 @@ def _find_yaml(text: str) -> Iterator[Any]:
         yield from documents[::-1]
 
 # %% ../../nbs/flows/06_repair.ipynb #cell-15
-def read_reply(text: str, strict: bool = False) -> ReadResult:
-    """The flow in the text a model wrote. Never raises.
+def _around(text: str) -> str:
+    return "code fence or text around the JSON left out" if "```" in text else "text around the JSON left out"
 
-    Tolerant: code fences and prose around the JSON, single quotes, trailing commas, comments, cut-off JSON, several
-    objects, YAML, and wrong types that can only mean one thing (`read_data`). strict: only exact JSON of a flow.
-    """
-    if len(text) > MAX_REPLY:
-        return unreadable(f"reply: is {len(text):,} characters long; expected {MAX_REPLY:,} at most")
+
+def _why_not(text: str) -> str:
     if not text.strip():
-        return unreadable("reply: is empty; expected a flow")
-    text = text.encode("utf-8", "replace").decode()
-    try:
-        exact = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        if strict:
-            return unreadable(
-                f"reply: is not JSON ({getattr(e, 'msg', 'nested too deeply')}); expected exactly one flow"
-            )
-    else:
-        if isinstance(exact, str) and not strict:
-            inner = (
-                read_reply(exact)
-                if exact != text and "components" in exact
-                else unreadable("reply: is text; expected a flow")
-            )
-            return (
-                inner._replace(read_as="repaired", notes=["JSON in a JSON text", *inner.notes]) if inner.flow else inner
-            )
-        return read_data(exact, strict, "reply")
-    try:
-        return _search(text)
-    except InputError as e:
-        return unreadable(str(e))
+        return "reply: holds reasoning and no answer; expected a flow"
+    found = list(_find_json(text))
+    if "components" in text and any(not f.whole for f in found):
+        return "reply: is cut off before its first whole step; expected a flow"
+    kind = "JSON that is no flow" if found else "text and no flow"
+    return f"reply: holds {kind}; expected an object with `trigger` and `components`"
 
-
+# %% ../../nbs/flows/06_repair.ipynb #cell-18
 def _search(text: str) -> ReadResult:
     """The best reading of a text that is not exact JSON."""
     notes: tuple[str, ...] = ()
@@ -251,16 +230,37 @@ def _search(text: str) -> ReadResult:
             failed.append(result.reason or "reply: holds YAML without a step; expected a flow")
     return unreadable(failed[0] if failed else _why_not(text))
 
+# %% ../../nbs/flows/06_repair.ipynb #cell-22
+def read_reply(text: str, strict: bool = False) -> ReadResult:
+    """The flow in the text a model wrote. Never raises.
 
-def _around(text: str) -> str:
-    return "code fence or text around the JSON left out" if "```" in text else "text around the JSON left out"
-
-
-def _why_not(text: str) -> str:
+    Tolerant: code fences and prose around the JSON, single quotes, trailing commas, comments, cut-off JSON, several
+    objects, YAML, and wrong types that can only mean one thing (`read_data`). strict: only exact JSON of a flow.
+    """
+    if len(text) > MAX_REPLY:
+        return unreadable(f"reply: is {len(text):,} characters long; expected {MAX_REPLY:,} at most")
     if not text.strip():
-        return "reply: holds reasoning and no answer; expected a flow"
-    found = list(_find_json(text))
-    if "components" in text and any(not f.whole for f in found):
-        return "reply: is cut off before its first whole step; expected a flow"
-    kind = "JSON that is no flow" if found else "text and no flow"
-    return f"reply: holds {kind}; expected an object with `trigger` and `components`"
+        return unreadable("reply: is empty; expected a flow")
+    text = text.encode("utf-8", "replace").decode()
+    try:
+        exact = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        if strict:
+            return unreadable(
+                f"reply: is not JSON ({getattr(e, 'msg', 'nested too deeply')}); expected exactly one flow"
+            )
+    else:
+        if isinstance(exact, str) and not strict:
+            inner = (
+                read_reply(exact)
+                if exact != text and "components" in exact
+                else unreadable("reply: is text; expected a flow")
+            )
+            return (
+                inner._replace(read_as="repaired", notes=["JSON in a JSON text", *inner.notes]) if inner.flow else inner
+            )
+        return read_data(exact, strict, "reply")
+    try:
+        return _search(text)
+    except InputError as e:
+        return unreadable(str(e))

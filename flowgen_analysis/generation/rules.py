@@ -15,20 +15,17 @@ from . import cues
 from .blocks import IFS, Node, Tree, numbered, tidy
 from .triggers import take_trigger
 
-# %% ../../nbs/generation/35_rules.ipynb #cell-05
-_RECORDS = ("update_record", "delete_record", "add_work_note", "ask_for_approval", "create_or_update_record")
+# %% ../../nbs/generation/35_rules.ipynb #cell-06
 _NO_RECORD = {"service_catalog": ("sc_req_item", "request_item"), "sla_task": ("task", "task_sla_record.task")}
 
 
-class _Draft(Tree):
-    """A flow being written from clauses."""
+class _Records(Tree):
+    """A flow being written, with the records at hand in it and what a text says of them."""
 
     def __init__(self, trigger: Trigger | None, table: str | None, quotes: list[str]):
         super().__init__()
         self.quotes = quotes
         self.many: tuple[str, Node] | None = None  # the records last looked up, not yet gone through
-        self.implied: Node | None = None  # the FOREACH that nobody asked for in words
-        self.last = False  # whether the clause at hand ends its sentence
         self.trigger_pill = ""
         if trigger and trigger.type.startswith("record"):
             table = next((i.value for i in trigger.inputs if i.name == "table"), table)
@@ -39,6 +36,121 @@ class _Draft(Tree):
 
     def _starts_with(self, table: str, pill: str) -> None:
         self.known, self.trigger_pill = [(table, pill)], pill
+
+    def child(self, table: str | None) -> str | None:
+        """`table`, but where plain tasks are meant, the tasks of the record at hand."""
+        parents = [k[0] for k in self.known]
+        children = [c for c, (_, parent) in cues.LINKS.items() if parent in parents and c.endswith("task")]
+        return children[0] if table == "task" and children else table
+
+    def link(self, table: str) -> list[str]:
+        """The clause that ties a record of `table` to a record at hand, if one is its parent."""
+        link, parent = cues.LINKS.get(table, ("", "-"))
+        of = next((pill for t, pill in reversed(self.known) if t == parent or (parent == "" and t != table)), "")
+        return [f"{link}={of}"] if of else []
+
+    # -- steps about records
+
+    def each(self, text: str) -> None:
+        """Open a FOREACH over the records that `text` speaks of, looking them up first where nobody has."""
+        table, _ = cues.find_table(text)
+        table = self.child(table)
+        if table and not (self.many and self.many[0] == table):
+            self.look_up(text, table, True)
+        name, node = self.many or ("", None)
+        items = node.pill("records") if node else self.trigger_pill
+        loop = self.push(Node("FOREACH", text, {"items": items}))
+        self.known.append((name, loop.pill("item")))
+        self.many = None
+
+    def look_up(self, text: str, table: str, several: bool) -> None:
+        """Add a lookup in `table`; its records are those that *them* means from here on."""
+        name = "look_up_records" if several else "look_up_record"
+        query = "^".join(self.link(table) + cues.facts(text, table))
+        node = self.add(Node(name, text, {"table": table, "conditions": query}))
+        if several:
+            self.many = (table, node)
+        else:
+            self.known.append((table, node.pill("record")))
+
+    # -- inputs
+
+    def condition(self, text: str) -> str:
+        """What `text` asks of a record, as an encoded query over its data pill."""
+        table, _ = cues.find_table(text)
+        found = re.search(r"\b(?:found|exists?|any (?:match|result)s?|there (?:is|are))\b", text, re.I)
+        none = re.search(r"\b(?:no|none|nothing|not found|n't)\b", text, re.I)
+        steps = [n for n in self.open[-1].children if n.name.startswith(("look_up", "ask_for"))]
+        if steps and steps[-1].name == "ask_for_approval" and re.search(r"approv|reject|declin", text, re.I):
+            no = re.search(r"reject|declin|not |n't", text, re.I)
+            return f"{steps[-1].pill('approval_state')}={'rejected' if no else 'approved'}"
+        if steps and found:
+            output = "records" if steps[-1].name.endswith("s") else "record"
+            return f"{steps[-1].pill(output)}{'ISEMPTY' if none else 'ISNOTEMPTY'}"
+        about, pill = self.record(table) or ("", self.trigger_pill or "{{trigger.current}}")
+        said = "^".join(re.sub(r"^[a-z_]+", rf"{pill[:-2]}.\g<0>}}}}", q) for q in cues.facts(text, table or about))
+        said = said or f"{pill}ISNOTEMPTY"
+        return cues.negated(said) if re.match("unless", text, re.I) else said
+
+    def inputs(self, name: str, text: str, table: str | None) -> dict[str, str]:
+        """The inputs of an action, by name."""
+        about, pill = self.record(table) or self.record(None) or ("", self.trigger_pill)
+        about = table or about
+        said = cues.wording(text, self.quotes)
+        to = cues.find_recipient(text, pill)
+        note = "comments" if re.search(r"\bcomment", text, re.I) else "work_notes"
+        channel = re.search(r"#[\w-]+|\b(?:to|in|on) (?:the )?([\w‹› -]+?)(?: slack| teams)? channel", text, re.I)
+        amount = re.search(r"(\d+) ?(%|percent|\w+)?", text)
+        chat = {"channel": channel[1] or channel[0] if channel else "", "message": said}
+        return {
+            "update_record": {"table_name": about, "record": pill, "values": self.values(text, about, pill)},
+            "add_work_note": {"table_name": about, "record": pill, "values": f"{note}={cues.as_value(said)}"},
+            "delete_record": {"record": pill},
+            "send_email": {"ah_to": to, "ah_subject": said, "ah_body": said, "record": pill},
+            "send_notification": {"record": pill, "notification": said},
+            "send_sms": {"recipients": to, "message": said},
+            "log": {"log_level": "error" if self.open[-1].name == "CATCH" else "info", "log_message": said},
+            "ask_for_approval": {"record": pill, "table": about, "approval_reason": said},
+            "post_slack_message": chat,
+            "send_teams_message": chat,
+            "get_catalog_variables": {"requested_item": pill},
+            "wait_for_condition": {"table": about, "record": pill, "conditions": "^".join(cues.facts(text, about))},
+            "sla_percentage_timer": {"percentage": amount[1] if amount else ""},
+            "TIMER": {"duration_type": "explicit", "duration": amount[0] if amount else ""},
+        }.get(name, {})
+
+    def created(self, name: str, text: str, table: str) -> dict[str, str]:
+        """The inputs of a step that makes a record of `table`."""
+        _, pill = self.record(None) or ("", self.trigger_pill)
+        title = f"short_description={cues.as_value(cues.wording(text, self.quotes))}"
+        given = [title, *self.link(table), self.values(text, table, pill)]
+        values = "^".join(v for v in given if v)
+        if name == "create_catalog_task":
+            return {"values": values}
+        of, to = ("task_table", "field_values") if name == "create_task" else ("table_name", "values")
+        return {of: table, to: values}
+
+    def values(self, text: str, table: str, pill: str) -> str:
+        """The values that `text` gives a record of `table`, as an encoded query."""
+        which = cues.facts(re.split(r" (?:to|as|for|and)\b", re.sub(r"^\W*\w+", "", text))[0], table)
+        given = [v for v in cues.facts(text, table) if re.match(r"\w+=", v)]
+        given = [v for v in given if v not in which] or given  # close the open ones: open says which
+        to = re.search(r"\bassign\w* .{0,30}?\bto (?:the |an? )?([\w' ]+)", text, re.I)
+        if to and not any(v.startswith("assign") for v in given):
+            given.append(f"assigned_to={cues.find_recipient(to[1], pill)}")
+        return "^".join(given)
+
+# %% ../../nbs/generation/35_rules.ipynb #cell-10
+_RECORDS = ("update_record", "delete_record", "add_work_note", "ask_for_approval", "create_or_update_record")
+
+
+class _Draft(_Records):
+    """A flow being written from clauses."""
+
+    def __init__(self, trigger: Trigger | None, table: str | None, quotes: list[str]):
+        super().__init__(trigger, table, quotes)
+        self.implied: Node | None = None  # the FOREACH that nobody asked for in words
+        self.last = False  # whether the clause at hand ends its sentence
 
     # -- sentences
 
@@ -80,59 +192,6 @@ class _Draft(Tree):
             if follows and condition.endswith("ISNOTEMPTY") and (m := re.search(r"\bp?(\d)\b", text, re.I)):
                 condition = re.sub(r"\d+$", m[1], self.here[-1].inputs["condition"])  # else if it is 2
             self.push(Node(name if follows else "IF", text, {"condition": condition}))
-
-    def condition(self, text: str) -> str:
-        """What `text` asks of a record, as an encoded query over its data pill."""
-        table, _ = cues.find_table(text)
-        found = re.search(r"\b(?:found|exists?|any (?:match|result)s?|there (?:is|are))\b", text, re.I)
-        none = re.search(r"\b(?:no|none|nothing|not found|n't)\b", text, re.I)
-        steps = [n for n in self.open[-1].children if n.name.startswith(("look_up", "ask_for"))]
-        if steps and steps[-1].name == "ask_for_approval" and re.search(r"approv|reject|declin", text, re.I):
-            no = re.search(r"reject|declin|not |n't", text, re.I)
-            return f"{steps[-1].pill('approval_state')}={'rejected' if no else 'approved'}"
-        if steps and found:
-            output = "records" if steps[-1].name.endswith("s") else "record"
-            return f"{steps[-1].pill(output)}{'ISEMPTY' if none else 'ISNOTEMPTY'}"
-        about, pill = self.record(table) or ("", self.trigger_pill or "{{trigger.current}}")
-        said = "^".join(re.sub(r"^[a-z_]+", rf"{pill[:-2]}.\g<0>}}}}", q) for q in cues.facts(text, table or about))
-        said = said or f"{pill}ISNOTEMPTY"
-        return cues.negated(said) if re.match("unless", text, re.I) else said
-
-    # -- records
-
-    def child(self, table: str | None) -> str | None:
-        """`table`, but where plain tasks are meant, the tasks of the record at hand."""
-        parents = [k[0] for k in self.known]
-        children = [c for c, (_, parent) in cues.LINKS.items() if parent in parents and c.endswith("task")]
-        return children[0] if table == "task" and children else table
-
-    def link(self, table: str) -> list[str]:
-        """The clause that ties a record of `table` to a record at hand, if one is its parent."""
-        link, parent = cues.LINKS.get(table, ("", "-"))
-        of = next((pill for t, pill in reversed(self.known) if t == parent or (parent == "" and t != table)), "")
-        return [f"{link}={of}"] if of else []
-
-    def each(self, text: str) -> None:
-        """Open a FOREACH over the records that `text` speaks of, looking them up first where nobody has."""
-        table, _ = cues.find_table(text)
-        table = self.child(table)
-        if table and not (self.many and self.many[0] == table):
-            self.look_up(text, table, True)
-        name, node = self.many or ("", None)
-        items = node.pill("records") if node else self.trigger_pill
-        loop = self.push(Node("FOREACH", text, {"items": items}))
-        self.known.append((name, loop.pill("item")))
-        self.many = None
-
-    def look_up(self, text: str, table: str, several: bool) -> None:
-        """Add a lookup in `table`; its records are those that *them* means from here on."""
-        name = "look_up_records" if several else "look_up_record"
-        query = "^".join(self.link(table) + cues.facts(text, table))
-        node = self.add(Node(name, text, {"table": table, "conditions": query}))
-        if several:
-            self.many = (table, node)
-        else:
-            self.known.append((table, node.pill("record")))
 
     # -- clauses
 
@@ -203,55 +262,7 @@ class _Draft(Tree):
             if makes:
                 self.known.append((makes, self.here[-1].pill("record")))
 
-    def inputs(self, name: str, text: str, table: str | None) -> dict[str, str]:
-        """The inputs of an action, by name."""
-        about, pill = self.record(table) or self.record(None) or ("", self.trigger_pill)
-        about = table or about
-        said = cues.wording(text, self.quotes)
-        to = cues.find_recipient(text, pill)
-        note = "comments" if re.search(r"\bcomment", text, re.I) else "work_notes"
-        channel = re.search(r"#[\w-]+|\b(?:to|in|on) (?:the )?([\w‹› -]+?)(?: slack| teams)? channel", text, re.I)
-        amount = re.search(r"(\d+) ?(%|percent|\w+)?", text)
-        chat = {"channel": channel[1] or channel[0] if channel else "", "message": said}
-        return {
-            "update_record": {"table_name": about, "record": pill, "values": self.values(text, about, pill)},
-            "add_work_note": {"table_name": about, "record": pill, "values": f"{note}={cues.as_value(said)}"},
-            "delete_record": {"record": pill},
-            "send_email": {"ah_to": to, "ah_subject": said, "ah_body": said, "record": pill},
-            "send_notification": {"record": pill, "notification": said},
-            "send_sms": {"recipients": to, "message": said},
-            "log": {"log_level": "error" if self.open[-1].name == "CATCH" else "info", "log_message": said},
-            "ask_for_approval": {"record": pill, "table": about, "approval_reason": said},
-            "post_slack_message": chat,
-            "send_teams_message": chat,
-            "get_catalog_variables": {"requested_item": pill},
-            "wait_for_condition": {"table": about, "record": pill, "conditions": "^".join(cues.facts(text, about))},
-            "sla_percentage_timer": {"percentage": amount[1] if amount else ""},
-            "TIMER": {"duration_type": "explicit", "duration": amount[0] if amount else ""},
-        }.get(name, {})
-
-    def created(self, name: str, text: str, table: str) -> dict[str, str]:
-        """The inputs of a step that makes a record of `table`."""
-        _, pill = self.record(None) or ("", self.trigger_pill)
-        title = f"short_description={cues.as_value(cues.wording(text, self.quotes))}"
-        given = [title, *self.link(table), self.values(text, table, pill)]
-        values = "^".join(v for v in given if v)
-        if name == "create_catalog_task":
-            return {"values": values}
-        of, to = ("task_table", "field_values") if name == "create_task" else ("table_name", "values")
-        return {of: table, to: values}
-
-    def values(self, text: str, table: str, pill: str) -> str:
-        """The values that `text` gives a record of `table`, as an encoded query."""
-        which = cues.facts(re.split(r" (?:to|as|for|and)\b", re.sub(r"^\W*\w+", "", text))[0], table)
-        given = [v for v in cues.facts(text, table) if re.match(r"\w+=", v)]
-        given = [v for v in given if v not in which] or given  # close the open ones: open says which
-        to = re.search(r"\bassign\w* .{0,30}?\bto (?:the |an? )?([\w' ]+)", text, re.I)
-        if to and not any(v.startswith("assign") for v in given):
-            given.append(f"assigned_to={cues.find_recipient(to[1], pill)}")
-        return "^".join(given)
-
-# %% ../../nbs/generation/35_rules.ipynb #cell-06
+# %% ../../nbs/generation/35_rules.ipynb #cell-13
 class Rules:
     """Baseline: hand-written cue words. Draws on no data; says nothing where it knows no word."""
 

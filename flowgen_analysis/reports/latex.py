@@ -86,7 +86,7 @@ def _column(t: Table, i: int) -> str:
     longest = max((len(str(c.value or "")) for c in cells), default=0)
     return r">{\raggedright\arraybackslash}p{6.2cm}" if longest > _WIDE else "l"
 
-# %% ../../nbs/reports/87b_latex.ipynb #cell-13
+# %% ../../nbs/reports/87b_latex.ipynb #cell-14
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 _OPEN = {
     "strong_open": r"\textbf{",
@@ -126,7 +126,28 @@ def note_latex(note: str) -> str:
                 told.append(" ")
     return "".join(told).strip()
 
+# %% ../../nbs/reports/87b_latex.ipynb #cell-18
+def _section(section: Section, command: str) -> Iterator[str]:
+    yield rf"\{command}{{{latex(section.title)}{' (exploratory)' if section.exploratory else ''}}}"
+    yield from (latex(line) + "\n" for line in section.said)
+    if section.note:
+        yield note_latex(section.note) + "\n"
+    yield from map(table_latex, section.tables)
 
+
+_LOST = 4  # causes that are named
+
+
+def _sample(s: ToRead) -> Iterator[str]:
+    yield rf"\subsection*{{{latex(s.sample.id)}: {latex(s.reasons)}}}"
+    yield latex(s.sample.requirement[:2000]) + "\n"
+    for model, value in s.scores:
+        lost = [f"{latex(message)} ({100 * loss:.1f})" for m, message, loss in s.causes if m == model]
+        more = f"; and {len(lost) - _LOST} more" if len(lost) > _LOST else ""
+        told = "--" if value is None else f"{100 * value:.1f}"
+        yield rf"\textbf{{{latex(model)}}} {told}. {'; '.join(lost[:_LOST])}{more}" + "\n"
+
+# %% ../../nbs/reports/87b_latex.ipynb #cell-22
 _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -164,24 +185,3 @@ def page_latex(content: Content) -> str:
         items = [rf"\item \textbf{{{latex(title)}}}: {latex(reason)}" for title, reason in content.left_out]
         lines += [r"\section*{Left out}", r"\begin{itemize}", *items, r"\end{itemize}"]
     return "\n".join([*lines, r"\end{document}", ""])
-
-
-def _section(section: Section, command: str) -> Iterator[str]:
-    yield rf"\{command}{{{latex(section.title)}{' (exploratory)' if section.exploratory else ''}}}"
-    yield from (latex(line) + "\n" for line in section.said)
-    if section.note:
-        yield note_latex(section.note) + "\n"
-    yield from map(table_latex, section.tables)
-
-
-_LOST = 4  # causes that are named
-
-
-def _sample(s: ToRead) -> Iterator[str]:
-    yield rf"\subsection*{{{latex(s.sample.id)}: {latex(s.reasons)}}}"
-    yield latex(s.sample.requirement[:2000]) + "\n"
-    for model, value in s.scores:
-        lost = [f"{latex(message)} ({100 * loss:.1f})" for m, message, loss in s.causes if m == model]
-        more = f"; and {len(lost) - _LOST} more" if len(lost) > _LOST else ""
-        told = "--" if value is None else f"{100 * value:.1f}"
-        yield rf"\textbf{{{latex(model)}}} {told}. {'; '.join(lost[:_LOST])}{more}" + "\n"

@@ -13,55 +13,27 @@ from ..figures.charts import Mark, label, margin, mark_trace, row_axis, score_ax
 from ..figures.style import model_colours, percent
 from .content import Chart
 
-# %% ../../nbs/reports/86_plots.ipynb #cell-04
+# %% ../../nbs/reports/86_plots.ipynb #cell-05
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "pentagon", "star", "cross", "triangle-down")
+
+
+def _key(model: str, symbol: str, colour: str) -> dict[str, Any]:
+    """A trace that is there for the legend alone."""
+    marker = {"color": colour, "size": 10, "symbol": symbol}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [None],
+        "y": [None],
+        "name": label(model),
+        "marker": marker,
+        "legendgroup": model,
+        "showlegend": True,
+    }
+
+# %% ../../nbs/reports/86_plots.ipynb #cell-08
 _LABEL = 38
 _ROOM = 24  # beyond 100, where the number of a row stands
-
-
-def plot(chart: Chart) -> dict[str, Any]:
-    """The chart as plotly's data and layout, without colours of a theme."""
-    models = list(dict.fromkeys(d.model for d in chart.dots))
-    alone = len(models) == 1 or all(len({d.model for d in chart.dots if d.row == row}) <= 1 for row in chart.rows)
-    step = 30 if alone else max(34, 15 * len(models) + 12)
-    left = margin(chart.rows, _LABEL, 7.2)
-    layout = sheet(70 + step * len(chart.rows) + (0 if alone else 34), left, 16, 46)
-    layout |= {
-        "annotations": [],
-        "yaxis": row_axis([label(r, _LABEL) for r in chart.rows], range(len(chart.rows))) | {"ticklabelstandoff": 8},
-    }
-    colours, width = model_colours(chart.models), 1 / max(len(chart.panels), 1)
-    data: list[dict[str, Any]] = []
-    for k, panel in enumerate(chart.panels):
-        axis, domain = (
-            str(k + 1) if k else "",
-            (k * width, (k + 1) * width - (0.03 if k + 1 < len(chart.panels) else 0)),
-        )
-        room = _ROOM if alone and chart.unit == "score" else 4
-        layout[f"xaxis{axis}"] = score_axis(domain, room) if chart.unit == "score" else _points_axis(chart, domain)
-        layout["annotations"].append(
-            title(label(panel, 60), domain, room) | {"x": sum(domain) / 2}
-            if chart.unit == "points"
-            else title(label(panel, 60), domain, room)
-        )
-        for d in chart.dots:
-            if d.panel == panel:
-                i = models.index(d.model)
-                shift = 0.0 if alone else (i - (len(models) - 1) / 2) * 0.7 / len(models)
-                y, symbol = chart.rows.index(d.row) + shift, "circle" if alone else SYMBOLS[i % len(SYMBOLS)]
-                what = f"{d.row}: {panel}" if d.model in d.row else f"{d.model}, {d.row}: {panel}"
-                trace = mark_trace(Mark(y, Mean(d.n, d.value, d.low, d.high), colours[d.model], what, symbol), axis)
-                data.append(trace | {"legendgroup": d.model})
-        if alone and chart.unit == "score":
-            data.append(_numbers(chart, panel, axis))
-    if not alone:
-        data += [_key(m, SYMBOLS[i % len(SYMBOLS)], colours[m]) for i, m in enumerate(models)]
-        layout |= {
-            "showlegend": True,
-            "legend": {"orientation": "h", "x": 0, "y": 0, "yanchor": "top", "font": {"size": 12}},
-        }
-        layout["margin"]["b"] = 34
-    return {"data": data, "layout": layout}
 
 
 def _points_axis(chart: Chart, domain: tuple[float, float]) -> dict[str, Any]:
@@ -91,17 +63,54 @@ def _numbers(chart: Chart, panel: str, axis: str) -> dict[str, Any]:
     }
     return place | look | {"cliponaxis": False}
 
+# %% ../../nbs/reports/86_plots.ipynb #cell-12
+def _marks(chart: Chart, panel: str, axis: str, models: list[str], alone: bool) -> list[dict[str, Any]]:
+    """The traces of the dots of a panel. alone: a row has one model, so its dot lies on the row and is a circle."""
+    colours, found = model_colours(chart.models), []
+    for d in chart.dots:
+        if d.panel == panel:
+            i = models.index(d.model)
+            shift = 0.0 if alone else (i - (len(models) - 1) / 2) * 0.7 / len(models)
+            y, symbol = chart.rows.index(d.row) + shift, "circle" if alone else SYMBOLS[i % len(SYMBOLS)]
+            what = f"{d.row}: {panel}" if d.model in d.row else f"{d.model}, {d.row}: {panel}"
+            trace = mark_trace(Mark(y, Mean(d.n, d.value, d.low, d.high), colours[d.model], what, symbol), axis)
+            found.append(trace | {"legendgroup": d.model})
+    return found
 
-def _key(model: str, symbol: str, colour: str) -> dict[str, Any]:
-    """A trace that is there for the legend alone."""
-    marker = {"color": colour, "size": 10, "symbol": symbol}
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [None],
-        "y": [None],
-        "name": label(model),
-        "marker": marker,
-        "legendgroup": model,
-        "showlegend": True,
+
+def plot(chart: Chart) -> dict[str, Any]:
+    """The chart as plotly's data and layout, without colours of a theme."""
+    models = list(dict.fromkeys(d.model for d in chart.dots))
+    alone = len(models) == 1 or all(len({d.model for d in chart.dots if d.row == row}) <= 1 for row in chart.rows)
+    step = 30 if alone else max(34, 15 * len(models) + 12)
+    left = margin(chart.rows, _LABEL, 7.2)
+    layout = sheet(70 + step * len(chart.rows) + (0 if alone else 34), left, 16, 46)
+    layout |= {
+        "annotations": [],
+        "yaxis": row_axis([label(r, _LABEL) for r in chart.rows], range(len(chart.rows))) | {"ticklabelstandoff": 8},
     }
+    colours, width = model_colours(chart.models), 1 / max(len(chart.panels), 1)
+    data: list[dict[str, Any]] = []
+    for k, panel in enumerate(chart.panels):
+        axis, domain = (
+            str(k + 1) if k else "",
+            (k * width, (k + 1) * width - (0.03 if k + 1 < len(chart.panels) else 0)),
+        )
+        room = _ROOM if alone and chart.unit == "score" else 4
+        layout[f"xaxis{axis}"] = score_axis(domain, room) if chart.unit == "score" else _points_axis(chart, domain)
+        layout["annotations"].append(
+            title(label(panel, 60), domain, room) | {"x": sum(domain) / 2}
+            if chart.unit == "points"
+            else title(label(panel, 60), domain, room)
+        )
+        data += _marks(chart, panel, axis, models, alone)
+        if alone and chart.unit == "score":
+            data.append(_numbers(chart, panel, axis))
+    if not alone:
+        data += [_key(m, SYMBOLS[i % len(SYMBOLS)], colours[m]) for i, m in enumerate(models)]
+        layout |= {
+            "showlegend": True,
+            "legend": {"orientation": "h", "x": 0, "y": 0, "yanchor": "top", "font": {"size": 12}},
+        }
+        layout["margin"]["b"] = 34
+    return {"data": data, "layout": layout}

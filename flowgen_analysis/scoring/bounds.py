@@ -63,7 +63,7 @@ def _aligned(codes, cost, rename, a, a_end, b, b_end):
             row[j + 1] = min(change, row[j + 1] + cost[i], row[j] + cost[node])
     return row[width]
 
-
+# %% ../../nbs/scoring/31_bounds.ipynb #cell-17
 @njit(cache=True, nogil=True)
 def _nested(codes, first, cost, rename, a, a_end, b, b_end):
     """What the cheapest mapping costs in which the parents of partners are partners."""
@@ -109,7 +109,7 @@ def _nested(codes, first, cost, rename, a, a_end, b, b_end):
             found[i, j] = best
     return np.int64(found[size_a - 1, size_b - 1])
 
-# %% ../../nbs/scoring/31_bounds.ipynb #cell-14
+# %% ../../nbs/scoring/31_bounds.ipynb #cell-20
 class Bounds(NamedTuple):
     """A distance from below and from above, and the nodes of both trees that are not free."""
 

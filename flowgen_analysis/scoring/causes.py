@@ -56,7 +56,7 @@ def pill_heads(text: str) -> list[str]:
     """What the pills of a text name: steps such as `step_3`, a trigger."""
     return _HEAD.findall(text)
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-07
 class _Reading:
     """A script with what the rules look up: which step is which, where subtrees end, which step has which number."""
 
@@ -149,7 +149,7 @@ def _only_ones(left: Sequence[Place], right: Sequence[Place]) -> list[tuple[Plac
 def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-08
+# %% ../../nbs/scoring/28_causes.ipynb #cell-09
 _How = Literal["moved", "along", "renamed", "kept"]
 
 
@@ -177,7 +177,7 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
     _put_in_order(at, how)
     return how
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-10
 def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
     """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved."""
     for e in sorted(e for e, name in how.items() if name == "moved"):
@@ -191,7 +191,7 @@ def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
         elif min(passed) < e and all(how.get(i) == "moved" for i in passed):
             at.moved_with[e] = min(passed)
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-12
 def _swap_nested(at: _Reading) -> None:
     """Where a block and the block around it have one name, pair the one that shares more values."""
     left, right = at.loose()
@@ -255,7 +255,7 @@ def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_
                 how[e] = name
         at.name_heads()
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-14
 def _is_moved(at: _Reading, e: int, g: int) -> bool:
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
@@ -315,7 +315,7 @@ def _above(side: Sequence[Place], node: int, paired: dict[int, int]) -> int:
         node = side[node].parent
     return node
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-10
+# %% ../../nbs/scoring/28_causes.ipynb #cell-16
 def _is_dependency(at: _Reading, e: int) -> bool:
     """Whether a step that the generated flow has cannot do without the missing step e."""
     place, above = at.e[e], at.steps.get(at.e[e].parent, -1)
@@ -348,7 +348,7 @@ def _step_kind(at: _Reading, e: int, g: int) -> str:
 def _move_kind(at: _Reading, e: int, g: int) -> str:
     return "wrong_order" if at.steps.get(at.e[e].parent) == at.g[g].parent else "misplaced_step"
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-12
+# %% ../../nbs/scoring/28_causes.ipynb #cell-18
 class _Mistake(NamedTuple):
     """A mistake within a step. e, g: the nodes that it is about, -1 for none. nodes_e, nodes_g: all that are wrong by it.
 
@@ -372,7 +372,7 @@ def _inputs(side: Sequence[Place], ends: Sequence[int], holder: int) -> list[int
         return []
     return [i for i in range(top + 1, ends[top]) if side[i].parent == top]
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-19
 def _step_mistakes(at: _Reading, e: int, g: int) -> list[_Mistake]:
     """What is wrong with the inputs of a step that is on both sides."""
     left, right = _inputs(at.e, at.ends_e, e), _inputs(at.g, at.ends_g, g)
@@ -421,7 +421,7 @@ def _put_there(at: _Reading, i: int, k: int) -> bool:
     """Whether the script makes the one input of the other."""
     return at.of_e[i] == k
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-13
+# %% ../../nbs/scoring/28_causes.ipynb #cell-20
 _PARTS = ("field", "operator", "value")
 
 
@@ -464,7 +464,7 @@ def _input_mistakes(at: _Reading, i: int, k: int) -> list[_Mistake]:
         found.append(_Mistake(kind, about[0], about[1], nodes[0], nodes[1], i, 0 in parts, said))
     return _with_logicals(at, found, i, k)
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-22
 def _with_logicals(at: _Reading, found: list[_Mistake], i: int, k: int) -> list[_Mistake]:
     """The mistakes of the clauses of a query, with those of what joins them."""
     ranges = ((at.e, i, at.ends_e[i]), (at.g, k, at.ends_g[k]))
@@ -489,7 +489,7 @@ def _value_kind(at: _Reading, one: Place, two: Place) -> str:
         return "unknown_table" if ("table", two.path) in at.unknown else "wrong_table"
     return column_kind(one.text, two.text, at.follows) if is_column_input(one.input) else kind
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-15
+# %% ../../nbs/scoring/28_causes.ipynb #cell-24
 _Key = tuple[str, int]
 
 
@@ -509,7 +509,7 @@ def _is_whole(at: _Reading, e: int) -> bool:
     """Whether a step has become another block, with other inputs."""
     return at.e[e].label != at.g[at.steps[e]].label and _step_kind(at, e, at.steps[e]) == "wrong_logic"
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-25
 class _Shares:
     """The mistakes of the steps that are on both sides, and the edits that each of them explains."""
 
@@ -534,15 +534,21 @@ class _Shares:
             found.insert(0, _Mistake(_step_kind(at, e, g), e, g, () if moved else (e,), (g,), e, False))
         return found
 
-    def take(self, n: int) -> bool:
-        """Give an edit to the mistake whose node it changes, first to one that has none; whether there is one."""
+    def owners(self, n: int) -> list[int]:
+        """The mistakes whose nodes an edit changes, two at most."""
         edit, at = self.at.edits[n], self.at
         by = [of[i] for of, i in ((self.of_e, edit.expected_node), (self.of_g, edit.generated_node)) if i in of]
         if edit.kind == "deleted" and at.steps_g.get(at.g[edit.generated_node].holder) in self.moved:
             by = [m for m in by if not self.mistakes[m].nodes_e]
-        if by:
-            self.edits[next((m for m in by if not self.edits[m]), by[0])].append(n)
-        return bool(by)
+        return by
+
+    def take(self, edits: Iterable[int]) -> list[int]:
+        """Give edits to the mistakes whose nodes they change, of two to the one that has none; those that have no owner."""
+        owners = {n: self.owners(n) for n in edits}
+        for n in sorted(owners, key=lambda n: len(owners[n])):
+            if by := owners[n]:
+                self.edits[next((m for m in by if not self.edits[m]), by[0])].append(n)
+        return [n for n in owners if not owners[n]]
 
     def take_shifted(self, e: int, n: int) -> bool:
         """Give an edit of a step to the mistake that put it out of line: of its query, else of the step's input names."""
@@ -566,7 +572,7 @@ def _lone(at: _Reading, edit: Edit) -> _Mistake:
         kind = "wrong_input_name" if one.input != two.input else value_kind(one.text, two.text, at.follows)
     return _Mistake(kind, e, g, (), ())
 
-# %% ../../nbs/scoring/28_causes.ipynb #cell-16
+# %% ../../nbs/scoring/28_causes.ipynb #cell-26
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
@@ -576,18 +582,18 @@ def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     how = _pair_up(at)
     shares = _Shares(at, how)
     groups: dict[_Key, list[int]] = {}
-    for n, edit in enumerate(at.edits):
-        if edit.cost and not shares.take(n):
-            what, node = _key(at, edit)
-            if what == "step" and node in shares.moved:
-                node = _top(at, how, node)
-                what = how[node]
-            elif what == "step" and node in at.swapped:
-                what, node = at.swapped[node]
-            elif what == "step":
-                what, node = ("", -1) if shares.take_shifted(node, n) else ("alone", n)
-            groups.setdefault((what, node), []).append(n)
-    groups.pop(("", -1), None)
+    for n in shares.take(n for n, edit in enumerate(at.edits) if edit.cost):
+        what, node = _key(at, at.edits[n])
+        if what == "step" and node in shares.moved:
+            node = _top(at, how, node)
+            what = how[node]
+        elif what == "step" and node in at.swapped:
+            what, node = at.swapped[node]
+        elif what == "step" and shares.take_shifted(node, n):
+            continue
+        elif what == "step":
+            what, node = "alone", n
+        groups.setdefault((what, node), []).append(n)
     _give_away(groups)
     found = [(m.kind, edits, (m.e, m.g), m.said) for m, edits in zip(shares.mistakes, shares.edits, strict=True)]
     told: dict[tuple[str, tuple[int, int]], list[int]] = {}  # a block and its step may both have moved
@@ -606,7 +612,7 @@ def _give_away(groups: dict[_Key, list[int]]) -> None:
         nearest, _ = min(others, key=lambda other, at=edits[0]: abs(other[1] - at))
         groups[nearest].extend(edits)
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-28
 def _told(at: _Reading, what: str, node: int) -> tuple[str, tuple[int, int]]:
     """The kind of a group of edits, and the nodes that it is about."""
     if what == "alone":
@@ -627,7 +633,7 @@ def _top(at: _Reading, how: dict[int, _How], e: int) -> int:
         e = at.e[e].parent if how[e] == "along" else at.moved_with[e]
     return e
 
-
+# %% ../../nbs/scoring/28_causes.ipynb #cell-30
 def _cause(at: _Reading, kind: str, edits: Sequence[int], of: tuple[int, int], said: str = "") -> Cause:
     """The cause that these edits are, about the nodes `of` (expected, generated; -1 for none)."""
     there, here = at.e[of[0]] if of[0] >= 0 else None, at.g[of[1]] if of[1] >= 0 else None

@@ -141,15 +141,30 @@ def columns(options: Options = Options()) -> dict[str, Any]:  # noqa: B008
     plain = dict(score_runs([], [], options=options).frame.schema)
     return plain | {"bounded": pl.Boolean()} | dict.fromkeys(bounds, pl.Float64())
 
+# %% ../../nbs/scoring/31_parts.ipynb #cell-15
+def _values(
+    shelf: _Shelf, pairs: list[tuple[tuple[int, ...], int]], errors: Mapping[int, int], plan: Plan
+) -> dict[tuple[tuple[int, ...], int], dict[str, Any]]:
+    """The scores of distinct pairs of some expected flows and a generated one."""
+    left = np.full(len(pairs), plan.cells)
+    firsts = [(e[0], g) for e, g in pairs]
+    outline, inputs = (_compare(shelf.trees, firsts, alone, left, plan) for alone in (True, False))
+    values = {}
+    for n, (e, g) in enumerate(pairs):
+        row: dict[str, Any] = {"bounded": not (inputs.exact[n] and outline.exact[n])}
+        for name, found in (("inputs", inputs), ("outline", outline)):
+            score = float(found.low[n]) if found.exact[n] else None
+            row |= {name: score, f"{name}_validated": 0.0 if errors[g] else score}
+            row |= {f"{name}_low": float(found.low[n]), f"{name}_high": float(found.high[n])}
+        if plan.options.name:
+            milder, exact = score_milder([shelf.side(x) for x in e], shelf.side(g), plan.options, float(left[n]))
+            row |= milder | {"bounded": row["bounded"] or not exact}
+        a, b = shelf.flows[e[0]], shelf.flows[g]
+        row |= {"trigger_match": trigger_match(a, b), "step_overlap": step_overlap(a, b)}
+        values[e, g] = row | {"unparsed": shelf.trees[g].unparsed}
+    return values
 
-def score_part(number: int, tasks: Sequence[Task], plan: Plan) -> tuple[int, dict[str, list] | tuple[str, ...]]:
-    """The number of the part, and its columns; for bad input what the `InputError` said."""
-    try:
-        return number, _columns(tasks, plan)
-    except InputError as e:
-        return number, (e.where, e.what, e.expected, e.remedy)
-
-
+# %% ../../nbs/scoring/31_parts.ipynb #cell-19
 def _columns(tasks: Sequence[Task], plan: Plan) -> dict[str, list]:
     """The rows of a part, a column a name: plain lists, which are small to send."""
     shelf = _Shelf()
@@ -179,24 +194,9 @@ def _columns(tasks: Sequence[Task], plan: Plan) -> dict[str, list]:
     return found
 
 
-def _values(
-    shelf: _Shelf, pairs: list[tuple[tuple[int, ...], int]], errors: Mapping[int, int], plan: Plan
-) -> dict[tuple[tuple[int, ...], int], dict[str, Any]]:
-    """The scores of distinct pairs of some expected flows and a generated one."""
-    left = np.full(len(pairs), plan.cells)
-    firsts = [(e[0], g) for e, g in pairs]
-    outline, inputs = (_compare(shelf.trees, firsts, alone, left, plan) for alone in (True, False))
-    values = {}
-    for n, (e, g) in enumerate(pairs):
-        row: dict[str, Any] = {"bounded": not (inputs.exact[n] and outline.exact[n])}
-        for name, found in (("inputs", inputs), ("outline", outline)):
-            score = float(found.low[n]) if found.exact[n] else None
-            row |= {name: score, f"{name}_validated": 0.0 if errors[g] else score}
-            row |= {f"{name}_low": float(found.low[n]), f"{name}_high": float(found.high[n])}
-        if plan.options.name:
-            milder, exact = score_milder([shelf.side(x) for x in e], shelf.side(g), plan.options, float(left[n]))
-            row |= milder | {"bounded": row["bounded"] or not exact}
-        a, b = shelf.flows[e[0]], shelf.flows[g]
-        row |= {"trigger_match": trigger_match(a, b), "step_overlap": step_overlap(a, b)}
-        values[e, g] = row | {"unparsed": shelf.trees[g].unparsed}
-    return values
+def score_part(number: int, tasks: Sequence[Task], plan: Plan) -> tuple[int, dict[str, list] | tuple[str, ...]]:
+    """The number of the part, and its columns; for bad input what the `InputError` said."""
+    try:
+        return number, _columns(tasks, plan)
+    except InputError as e:
+        return number, (e.where, e.what, e.expected, e.remedy)

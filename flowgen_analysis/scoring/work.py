@@ -50,6 +50,21 @@ Work = (
 )
 
 
+def _given(flow: Flow | Mapping[str, Any] | None) -> Source | None:
+    return flow if flow is None else written(flow) if isinstance(flow, Flow) else Source(json.dumps(flow), False)
+
+
+def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Place and text of each line of a run file, one in memory at a time."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="\n") as f:
+            yield from ((f"{path}:{n}", line) for n, line in enumerate(f, start=1) if line.strip())
+    except UnicodeDecodeError:
+        raise InputError(str(path), "is not UTF-8", "UTF-8 text", "save it as UTF-8") from None
+    except OSError as e:
+        raise InputError(str(path), f"cannot be read ({e.strerror})", "a run file") from None
+
+# %% ../../nbs/scoring/31_work.ipynb #cell-11
 def score_tasks(samples: Iterable[Sample], work: Iterable[Work], best: bool = False) -> Iterator[Task]:
     """One task a generation. best: with every expected flow, else with the reference alone.
 
@@ -93,22 +108,7 @@ def score_tasks(samples: Iterable[Sample], work: Iterable[Work], best: bool = Fa
             facts = str(count), "", 0, None if other else "no flow", "clean" if other else "unreadable"
             yield Task(place, (one,) if one else (), generated=other, facts=facts)
 
-
-def _given(flow: Flow | Mapping[str, Any] | None) -> Source | None:
-    return flow if flow is None else written(flow) if isinstance(flow, Flow) else Source(json.dumps(flow), False)
-
-
-def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Place and text of each line of a run file, one in memory at a time."""
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="\n") as f:
-            yield from ((f"{path}:{n}", line) for n, line in enumerate(f, start=1) if line.strip())
-    except UnicodeDecodeError:
-        raise InputError(str(path), "is not UTF-8", "UTF-8 text", "save it as UTF-8") from None
-    except OSError as e:
-        raise InputError(str(path), f"cannot be read ({e.strerror})", "a run file") from None
-
-
+# %% ../../nbs/scoring/31_work.ipynb #cell-15
 def count_work(work: Iterable[Work]) -> int:
     """How many generations there are to score, 0 where nobody can know; a line too long is refused here."""
     if not isinstance(work, Sequence):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Act', 'send_slack', 'send_teams', 'ACTS', 'send_email', 'send_sms', 'log', 'choices', 'update', 'create_task',
-           'create_record', 'do', 'step_node', 'wait_state', 'duration', 'timer', 'any_act', 'free_act']
+           'step_node', 'create_record', 'do', 'duration', 'wait_state', 'timer', 'any_act', 'free_act']
 
 # %% ../../nbs/synthesis/25_acts.ipynb #cell-02
 from collections.abc import Callable, Sequence
@@ -156,7 +156,7 @@ def _columns(change: _Change) -> set[str]:
     """The columns that a change sets."""
     return {v.partition("=")[0] for v in change.values.split("^")}
 
-# %% ../../nbs/synthesis/25_acts.ipynb #cell-10
+# %% ../../nbs/synthesis/25_acts.ipynb #cell-11
 def create_task(t: Teller, place: Place, form: str) -> Told | None:
     """A task for a group."""
     todo = t.choose(place.thing.said("todo"))
@@ -175,6 +175,23 @@ def create_task(t: Teller, place: Place, form: str) -> Told | None:
         "task_for_person" if someone else "create_task", node, {"group": group, "todo": t.words(text, place)}, form
     )
 
+# %% ../../nbs/synthesis/25_acts.ipynb #cell-15
+def _phrased(t: Teller, node: Node, p: Phrase, place: Place, form: str) -> Told:
+    texts = [x for x in p.texts if form != "vp" or not x.startswith("~")] or [x.lstrip("~") for x in p.texts]
+    text = t.rng.choice(texts)
+    template = ("~" if text.startswith("~") else "") + f"[act:{t.words(text.lstrip('~'), place)}]"
+    return t.tell("", node, {}, form, template)
+
+
+def step_node(t: Teller, p: Phrase, code: str) -> Node:
+    """The node of a phrase `words :: step :: input=value; input=value`."""
+    definition = t.scenario.environment.step(p.codes[0])
+    node = t.node(
+        p.codes[0], *((k.strip(), v.strip()) for k, _, v in (x.partition("=") for x in code.split(";")) if k.strip())
+    )
+    node.category = "subflow" if definition and definition.kind == "subflow" else None
+    return node
+
 
 def create_record(t: Teller, place: Place, form: str) -> Told | None:
     """Another record, made from this one."""
@@ -190,22 +207,14 @@ def do(t: Teller, place: Place, form: str) -> Told | None:
     p = t.choose(place.thing.said("do"))
     return _phrased(t, step_node(t, p, place.code(p.code)), p, place, form) if p else None
 
-
-def step_node(t: Teller, p: Phrase, code: str) -> Node:
-    """The node of a phrase `words :: step :: input=value; input=value`."""
-    definition = t.scenario.environment.step(p.codes[0])
-    node = t.node(
-        p.codes[0], *((k.strip(), v.strip()) for k, _, v in (x.partition("=") for x in code.split(";")) if k.strip())
-    )
-    node.category = "subflow" if definition and definition.kind == "subflow" else None
-    return node
+# %% ../../nbs/synthesis/25_acts.ipynb #cell-19
+_DURATIONS = ("5 minutes", "10 minutes", "15 minutes", "20 minutes", "30 minutes", "45 minutes", "1 hour", "2 hours",
+              "4 hours", "8 hours", "12 hours", "1 day", "2 days", "3 days", "5 days", "7 days", "10 days", "14 days")  # fmt: skip
 
 
-def _phrased(t: Teller, node: Node, p: Phrase, place: Place, form: str) -> Told:
-    texts = [x for x in p.texts if form != "vp" or not x.startswith("~")] or [x.lstrip("~") for x in p.texts]
-    text = t.rng.choice(texts)
-    template = ("~" if text.startswith("~") else "") + f"[act:{t.words(text.lstrip('~'), place)}]"
-    return t.tell("", node, {}, form, template)
+def duration(t: Teller) -> str:
+    """A length of time."""
+    return t.rng.choice(_DURATIONS)
 
 
 def wait_state(t: Teller, place: Place, form: str) -> Told | None:
@@ -221,15 +230,6 @@ def wait_state(t: Teller, place: Place, form: str) -> Told | None:
     return t.tell("wait_state", node, {"it": t.words("{it}", place), "state": label}, form)
 
 
-_DURATIONS = ("5 minutes", "10 minutes", "15 minutes", "20 minutes", "30 minutes", "45 minutes", "1 hour", "2 hours",
-              "4 hours", "8 hours", "12 hours", "1 day", "2 days", "3 days", "5 days", "7 days", "10 days", "14 days")  # fmt: skip
-
-
-def duration(t: Teller) -> str:
-    """A length of time."""
-    return t.rng.choice(_DURATIONS)
-
-
 def timer(t: Teller, place: Place, form: str) -> Told | None:
     """Wait for some time."""
     if "wait" in t.used:
@@ -239,7 +239,7 @@ def timer(t: Teller, place: Place, form: str) -> Told | None:
     node = t.node("TIMER", ("duration_type", "explicit_duration"), ("duration", length))
     return t.tell("timer", node, {"duration": length}, form)
 
-# %% ../../nbs/synthesis/25_acts.ipynb #cell-12
+# %% ../../nbs/synthesis/25_acts.ipynb #cell-23
 ACTS: dict[str, tuple[Act, float]] = {
     "send_email": (send_email, 4.4), "update_record": (update, 10), "create_task": (create_task, 4), "do": (do, 5),
     "post_slack_message": (send_slack, 1.2), "send_teams_message": (send_teams, 1.0), "log": (log, 1.2),

@@ -137,36 +137,7 @@ def _catalog_task(t: Teller, place: Place) -> Told:
                   ("ah_fields", f"assignment_group={group}"))  # fmt: skip
     return t.tell("catalog_task", node, {"group": group, "todo": text})
 
-# %% ../../nbs/synthesis/28_stories.ipynb #cell-11
-def write(t: Teller, opening: Opening, told: list[Told], mix: Mix) -> str:
-    """The marked text of the whole requirement."""
-    layout = t.rng.choice(mix.layouts)
-    if layout == "list" and len(told) < 2:
-        layout = "prose"
-    text = {"prose": _prose, "list": _list, "notes": _notes}[layout](t, opening, told)
-    names = t.scenario.names
-    if t.rng.random() < mix.chatter:
-        words = {"team": t.name("groups"), "name": t.name("people")}
-        extra = t.rng.random()
-        if extra < 0.3:
-            text = fill(t.book.pick(t.rng, "opening"), words, {}) + t.rng.choice([" ", "\n"]) + text
-        elif extra < 0.75 and names["remarks"]:
-            remark = t.rng.choice(t.rng.choice(names["remarks"]).texts)
-            gap = "\n" if "\n" in text else " "
-            text = f"{remark}{gap}{text}" if t.rng.random() < 0.6 else f"{_stopped(text)}{gap}{remark}"
-        else:
-            gap = "\n" if "\n" in text else t.rng.choice(" \n")
-            text = f"{_stopped(text)}{gap}{fill(t.book.pick(t.rng, 'closing'), words, {})}"
-    if t.rng.random() < mix.casual:
-        text = _casual(t, text)
-    return text.replace(" \n", "\n")
-
-
-def _stopped(text: str) -> str:
-    """The text with a full stop at its end, unless it ends a list or a sentence."""
-    return text if "\n" in text or unmark(text)[0][-1:] in ".?!" else f"{text}."
-
-
+# %% ../../nbs/synthesis/28_stories.ipynb #cell-12
 def _prose(t: Teller, opening: Opening, told: list[Told]) -> str:
     first, rest = told[0], told[1:]
     if not opening.spoken or opening.trigger is None:
@@ -214,6 +185,11 @@ def _notes(t: Teller, opening: Opening, told: list[Told]) -> str:
     text = f"{opening.heading}{arrow}{text}" if opening.heading else text
     return sentences(text + ".") if ". " in glue + arrow else text
 
+# %% ../../nbs/synthesis/28_stories.ipynb #cell-16
+def _stopped(text: str) -> str:
+    """The text with a full stop at its end, unless it ends a list or a sentence."""
+    return text if "\n" in text or unmark(text)[0][-1:] in ".?!" else f"{text}."
+
 
 _SHORTER = (
     ("please", "pls"),
@@ -233,7 +209,31 @@ def _casual(t: Teller, text: str) -> str:
     long, short = t.rng.choice(_SHORTER)
     return text.replace(long, short)
 
-# %% ../../nbs/synthesis/28_stories.ipynb #cell-13
+# %% ../../nbs/synthesis/28_stories.ipynb #cell-20
+def write(t: Teller, opening: Opening, told: list[Told], mix: Mix) -> str:
+    """The marked text of the whole requirement."""
+    layout = t.rng.choice(mix.layouts)
+    if layout == "list" and len(told) < 2:
+        layout = "prose"
+    text = {"prose": _prose, "list": _list, "notes": _notes}[layout](t, opening, told)
+    names = t.scenario.names
+    if t.rng.random() < mix.chatter:
+        words = {"team": t.name("groups"), "name": t.name("people")}
+        extra = t.rng.random()
+        if extra < 0.3:
+            text = fill(t.book.pick(t.rng, "opening"), words, {}) + t.rng.choice([" ", "\n"]) + text
+        elif extra < 0.75 and names["remarks"]:
+            remark = t.rng.choice(t.rng.choice(names["remarks"]).texts)
+            gap = "\n" if "\n" in text else " "
+            text = f"{remark}{gap}{text}" if t.rng.random() < 0.6 else f"{_stopped(text)}{gap}{remark}"
+        else:
+            gap = "\n" if "\n" in text else t.rng.choice(" \n")
+            text = f"{_stopped(text)}{gap}{fill(t.book.pick(t.rng, 'closing'), words, {})}"
+    if t.rng.random() < mix.casual:
+        text = _casual(t, text)
+    return text.replace(" \n", "\n")
+
+# %% ../../nbs/synthesis/28_stories.ipynb #cell-24
 _MARK = re.compile(r"§(\d+)(?=\.)")
 
 

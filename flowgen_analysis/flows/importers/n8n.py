@@ -136,42 +136,16 @@ def _rules(given: Mapping[str, Any]) -> list[str]:
     return [tests.get(i, f"output {i}") for i in range(max(tests, default=-1) + 1)]
 
 # %% ../../../nbs/flows/importers/12_n8n.ipynb #cell-07
-def read_n8n(source: Source) -> list[Draft]:
-    """The flows of the workflows in a file; empty where it holds none. Raises `InputError` for one that cannot be read."""
-    return [draft for w in workflows(source.json()) for draft in _drafts(w, source)]
+def _all_plugged(graph: Graph, reached: list[str]) -> set[str]:
+    plugged, todo = set(), list(reached)
+    while todo:
+        for _, other in graph.plugged.get(todo.pop(), []):
+            if other not in plugged and other not in reached:
+                plugged.add(other)
+                todo.append(other)
+    return plugged
 
-
-def _drafts(workflow: Mapping[str, Any], source: Source) -> list[Draft]:
-    graph = read_graph(workflow, source.place)
-    if not graph.nodes:
-        raise InputError(source.place, "holds no node to run", "a workflow with a trigger and what it does")
-    name = as_text(workflow.get("name")) or source.name.rsplit("/", 1)[-1].removesuffix(".json")
-    said = as_text(workflow.get("description") or as_dict(workflow.get("meta")).get("description"))
-    drafts, done = [], set()
-    for triggers, starts in groups_of(graph):
-        draft = Draft(name, source, description=said, approximate=True)
-        if triggers:
-            draft.trigger = trigger_of(graph.nodes[triggers[0]])
-            draft.metadata = {"also_triggered_by": triggers[1:]} if triggers[1:] else {}
-        else:
-            draft.left_out(
-                "has no trigger; it starts with the nodes that nothing leads to", starts[0] if starts else name
-            )
-        done |= _fill(draft, graph, triggers, starts, done)
-        drafts.append(draft)
-    first = drafts[0]
-    if not first.actions and not done:
-        raise InputError(source.place, "has no node to start with: each waits for another", "a trigger")
-    unreached = [n for n in graph.nodes if n not in done]
-    first.actions += unreached
-    first.lost("no trigger leads to it", *unreached) if unreached else None
-    for start, end in graph.dangling:
-        first.left_out("a connection names a node that is not there", f"{start} -> {end}")
-    if graph.notes:
-        first.metadata["notes"] = graph.notes
-    return drafts
-
-
+# %% ../../../nbs/flows/importers/12_n8n.ipynb #cell-10
 def _fill(draft: Draft, graph: Graph, triggers: list[str], starts: list[str], done: set[str]) -> set[str]:
     """Read what one group of triggers leads to into its draft. Returns the nodes it accounts for."""
     reader = _Reader(graph, draft)
@@ -205,12 +179,38 @@ def _fill(draft: Draft, graph: Graph, triggers: list[str], starts: list[str], do
             draft.named.pop((what, lost)) if not places else None
     return mine
 
+# %% ../../../nbs/flows/importers/12_n8n.ipynb #cell-13
+def _drafts(workflow: Mapping[str, Any], source: Source) -> list[Draft]:
+    graph = read_graph(workflow, source.place)
+    if not graph.nodes:
+        raise InputError(source.place, "holds no node to run", "a workflow with a trigger and what it does")
+    name = as_text(workflow.get("name")) or source.name.rsplit("/", 1)[-1].removesuffix(".json")
+    said = as_text(workflow.get("description") or as_dict(workflow.get("meta")).get("description"))
+    drafts, done = [], set()
+    for triggers, starts in groups_of(graph):
+        draft = Draft(name, source, description=said, approximate=True)
+        if triggers:
+            draft.trigger = trigger_of(graph.nodes[triggers[0]])
+            draft.metadata = {"also_triggered_by": triggers[1:]} if triggers[1:] else {}
+        else:
+            draft.left_out(
+                "has no trigger; it starts with the nodes that nothing leads to", starts[0] if starts else name
+            )
+        done |= _fill(draft, graph, triggers, starts, done)
+        drafts.append(draft)
+    first = drafts[0]
+    if not first.actions and not done:
+        raise InputError(source.place, "has no node to start with: each waits for another", "a trigger")
+    unreached = [n for n in graph.nodes if n not in done]
+    first.actions += unreached
+    first.lost("no trigger leads to it", *unreached) if unreached else None
+    for start, end in graph.dangling:
+        first.left_out("a connection names a node that is not there", f"{start} -> {end}")
+    if graph.notes:
+        first.metadata["notes"] = graph.notes
+    return drafts
 
-def _all_plugged(graph: Graph, reached: list[str]) -> set[str]:
-    plugged, todo = set(), list(reached)
-    while todo:
-        for _, other in graph.plugged.get(todo.pop(), []):
-            if other not in plugged and other not in reached:
-                plugged.add(other)
-                todo.append(other)
-    return plugged
+
+def read_n8n(source: Source) -> list[Draft]:
+    """The flows of the workflows in a file; empty where it holds none. Raises `InputError` for one that cannot be read."""
+    return [draft for w in workflows(source.json()) for draft in _drafts(w, source)]

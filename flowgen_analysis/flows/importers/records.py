@@ -183,6 +183,45 @@ def _tree(rows: list[_Row], draft: Draft) -> list[Node]:
     return [r.node for r in roots]
 
 # %% ../../../nbs/flows/importers/09_records.ipynb #cell-14
+def _set_trigger(draft: Draft, records: list[tuple[str, Record]], keys: dict[str, str]) -> None:
+    for i, r in sorted(records)[1:]:
+        draft.approximated("is a further trigger; a flow has one", f"{r.table} {i}")
+    for i, r in sorted(records)[:1]:
+        label = r.get("name") or r.label("trigger_definition")
+        kind = r.get("trigger_type") or snake(label)
+        inputs = _inputs(r.get("trigger_inputs"), draft, f"{r.table} {i}")
+        given = [Input(name=n, value=as_text(v)) for n, v in inputs]
+        draft.trigger = Trigger(annotation=r.get("comment"), type=kind, inputs=given)
+        keys[f"{label}_1"] = kind
+
+
+def _flow(flow: str, record: Record | None, records: list[tuple[str, Record]], source: Source) -> Draft:
+    shown = next((r.shown["flow"] for _, r in records if r.shown.get("flow")), "")
+    draft = Draft((record.get("name") if record else "") or shown or slug(flow), source)
+    if record:
+        draft.description = re.sub(r"<[^<>]{0,200}>", " ", record.get("description") or record.get("annotation"))
+        draft.metadata = {k: v for k, v in (("type", record.get("type")), ("scope", record.label("sys_scope"))) if v}
+    rows, keys = [], {}
+    for i, r in sorted(records, key=lambda r: (r[1].table, r[0])):
+        place = f"{r.table} {i}"
+        if r.table in _STEPS:
+            node = Node(_name(r, draft, place), place, r.get("comment") or r.get("display_text"))
+            node.key = r.get("ui_id") or place
+            node.category = "subflow" if r.table == _CALL else None
+            node.inputs = _inputs(r.get("subflow_inputs" if r.table == _CALL else "values"), draft, place)
+            rows.append(_Row(r, place, node.key, _order(r), node))
+            keys[node.key] = pill(node.key)
+            draft.actions.append(place)
+        elif r.table in _FIRST:
+            draft.actions.append(place)
+            draft.lost("is a step of the first version, whose inputs are elsewhere", place)
+    _set_trigger(draft, [(i, r) for i, r in records if r.table == _TRIGGER], keys)
+    for row in rows:
+        row.node.inputs = _with_pills(row.node.inputs, keys)
+    draft.roots = _tree(rows, draft)
+    return draft
+
+# %% ../../../nbs/flows/importers/09_records.ipynb #cell-18
 def read_export(source: Source) -> tuple[list[Draft], list[Failure]]:
     """The flows in an XML export, and those in it that cannot be read. Raises `InputError` for what is no export."""
     latest: dict[tuple[str, str], Record] = {}
@@ -217,42 +256,3 @@ def read_export(source: Source) -> tuple[list[Draft], list[Failure]]:
             draft.left_out("its published copy is in the export too, and not read", f"{_COPY} {copy}")
         drafts.append(draft)
     return drafts, failed
-
-
-def _flow(flow: str, record: Record | None, records: list[tuple[str, Record]], source: Source) -> Draft:
-    shown = next((r.shown["flow"] for _, r in records if r.shown.get("flow")), "")
-    draft = Draft((record.get("name") if record else "") or shown or slug(flow), source)
-    if record:
-        draft.description = re.sub(r"<[^<>]{0,200}>", " ", record.get("description") or record.get("annotation"))
-        draft.metadata = {k: v for k, v in (("type", record.get("type")), ("scope", record.label("sys_scope"))) if v}
-    rows, keys = [], {}
-    for i, r in sorted(records, key=lambda r: (r[1].table, r[0])):
-        place = f"{r.table} {i}"
-        if r.table in _STEPS:
-            node = Node(_name(r, draft, place), place, r.get("comment") or r.get("display_text"))
-            node.key = r.get("ui_id") or place
-            node.category = "subflow" if r.table == _CALL else None
-            node.inputs = _inputs(r.get("subflow_inputs" if r.table == _CALL else "values"), draft, place)
-            rows.append(_Row(r, place, node.key, _order(r), node))
-            keys[node.key] = pill(node.key)
-            draft.actions.append(place)
-        elif r.table in _FIRST:
-            draft.actions.append(place)
-            draft.lost("is a step of the first version, whose inputs are elsewhere", place)
-    _set_trigger(draft, [(i, r) for i, r in records if r.table == _TRIGGER], keys)
-    for row in rows:
-        row.node.inputs = _with_pills(row.node.inputs, keys)
-    draft.roots = _tree(rows, draft)
-    return draft
-
-
-def _set_trigger(draft: Draft, records: list[tuple[str, Record]], keys: dict[str, str]) -> None:
-    for i, r in sorted(records)[1:]:
-        draft.approximated("is a further trigger; a flow has one", f"{r.table} {i}")
-    for i, r in sorted(records)[:1]:
-        label = r.get("name") or r.label("trigger_definition")
-        kind = r.get("trigger_type") or snake(label)
-        inputs = _inputs(r.get("trigger_inputs"), draft, f"{r.table} {i}")
-        given = [Input(name=n, value=as_text(v)) for n, v in inputs]
-        draft.trigger = Trigger(annotation=r.get("comment"), type=kind, inputs=given)
-        keys[f"{label}_1"] = kind

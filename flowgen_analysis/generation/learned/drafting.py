@@ -115,7 +115,11 @@ class Draft:
                     found = (table, node)
                 else:
                     node.inputs |= dict(
-                        zip(("sort_column", "sort_type"), self.filling.choose("sort", p.text).split(" "), strict=False)
+                        zip(
+                            ("sort_column", "sort_type"),
+                            self.filling.reader.choose("sort", p.text).split(" "),
+                            strict=False,
+                        )
                     )
                     place = (
                         place._replace(record=Record(table, node.pill("record")[2:-2]))
@@ -124,7 +128,7 @@ class Draft:
                     )
             elif p.name == "FOREACH":
                 if not found:
-                    text = p.text if self.filling.tables(p.text, self.environment) else p.wide
+                    text = p.text if self.filling.reader.tables(p.text, self.environment) else p.wide
                     table = self._table(text, place)
                     search = Node("look_up_records", text, self.filling.lookup(text, place, table))
                     written.append(search)
@@ -169,7 +173,7 @@ class Draft:
 
     def _table(self, text: str, place: Place) -> str:
         """The table whose records `text` looks for."""
-        said = self.filling.tables(text, self.environment)
+        said = self.filling.reader.tables(text, self.environment)
         wanted = [t for t in said if t != place.table] or said
         return (
             (said or wanted or [self.start.table or self.start.item or "task"])[0]
@@ -178,7 +182,7 @@ class Draft:
         )
 
     def _condition(self, p: Part, place: Place, found: Found, approval: Node | None, column: str) -> str:
-        if found and self.filling.choose("if", p.wide) == "none":
+        if found and self.filling.reader.choose("if", p.wide) == "none":
             return f"{found[1].pill('count')}=0"
         if approval and _APPROVAL.search(p.text):
             return f"{approval.pill('approval_state')}{'!=' if _NO.search(p.text) else '='}approved"
@@ -217,13 +221,15 @@ def draft_flow(sample: Sample, parts: Parts, environment: Environment) -> Flow:
 def _trigger(name: str, text: str, table: str, parts: Parts, environment: Environment) -> Trigger:
     given = schedule_inputs(name, text)
     if name in _RECORDS:
-        said = parts.filling.tables(text, environment)
+        said = parts.filling.reader.tables(text, environment)
         table = table if environment.has_table(table) else said[0] if said else table
         given = {"table": table}
         if name != "sla_task":
             purpose = {"record_update": "changed", "record_create_or_update": "changes"}.get(name, "when")
-            facts = parts.filling.facts.read(text, About(table, purpose), environment, int(name == "record_update"))
-            given["condition"] = parts.filling.query(facts, text)
+            facts = parts.filling.reader.facts.read(
+                text, About(table, purpose), environment, int(name == "record_update")
+            )
+            given["condition"] = parts.filling.reader.query(facts, text)
     return Trigger(annotation=text, type=name, inputs=[Input(name=k, value=v) for k, v in given.items() if v])
 
 

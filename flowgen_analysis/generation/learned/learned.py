@@ -21,7 +21,7 @@ from ...flows.files import InputError, write_bytes
 from ...flows.model import Flow, Sample
 from .drafting import draft_flow
 from .facts import Memory
-from .filling import Filling
+from .filling import Filling, Reader
 from .judging import Facts
 from .learning import Parts, learn
 from .linear import Linear
@@ -39,7 +39,7 @@ _JSON = "facts.json"
 
 def _linears(parts: Parts) -> dict[str, Linear]:
     """Every linear model of the parts, by the name it has in the file."""
-    fill = parts.filling
+    fill = parts.filling.reader
     return {
         "tagger": parts.tagger.linear, "structure": parts.structure.linear, "words": parts.naming.by_words,
         "definition": parts.naming.by_definition, "facts": fill.facts.linear, "slots": fill.slots.tagger.linear,
@@ -48,7 +48,7 @@ def _linears(parts: Parts) -> dict[str, Linear]:
 
 
 def _as_arrays(parts: Parts, key: str) -> dict[str, np.ndarray]:
-    fill = parts.filling
+    fill = parts.filling.reader
     rest = {
         "key": key,
         "seen": fill.facts.memory.seen,
@@ -72,7 +72,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> tuple[Parts, s
     choices = {n[7:-8]: linear(n[:-8]) for n in arrays if n.startswith("choice-") and n.endswith(".weights")}
     facts = Facts(linear("facts"), Memory(rest["seen"], rest["fields"]))
     slots = Slots(Tagger(linear("slots")), rest["columns"])
-    filling = Filling(facts, slots, People(linear("people")), choices, Customs(**rest["customs"]))
+    filling = Filling(Reader(facts, slots, People(linear("people")), choices, Customs(**rest["customs"])))
     naming = Naming(linear("words"), linear("definition"))
     return Parts(Tagger(linear("tagger")), Structure(linear("structure")), naming, filling), rest["key"]
 

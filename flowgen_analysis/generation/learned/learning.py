@@ -8,14 +8,14 @@ __all__ = ['Parts', 'learn']
 # %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-02
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...flows.conditions import parse_query
 from ...flows.environment import Environment
 from ...flows.model import Sample, Step
-from .filling import Filling
+from .filling import Filling, Reader
 from .judging import Facts
 from flowgen_analysis.generation.learned.lessons import (
     PILL,
@@ -36,42 +36,35 @@ from .places import Customs, words_for
 from .slots import Slots
 from .structure import Structure, true_parents
 from .tagging import Tagger, as_tags, features, hide
-from .words import stems
+from .words import Piece, stems
 
 # %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-04
-def _customs(lessons: Sequence[Lesson]) -> Customs:
-    given: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    called: dict[str, Counter] = defaultdict(Counter)
-    tasks: dict[str, Counter] = defaultdict(Counter)
-    made = []
+def _steps(lessons: Sequence[Lesson]) -> Iterator[tuple[Lesson, Piece, Step]]:
+    """The steps that pieces of a requirement ask for."""
     for one in lessons:
         for piece in one.pieces:
-            step = piece.origin
-            if not isinstance(step, Step):
-                continue
-            if piece.kind == "A":
-                given[step.name].append(tuple(i.name for i in step.inputs))
-            if step.name == "send_email" and (
-                m := re.fullmatch(r"([A-Z][\w ]*?) \{\{(.+?)\.\w+\}\}", step.value("ah_subject"))
-            ):
-                called[one.tables.get(m[2], "")][m[1]] += 1
-            of = next(
-                (one.tables[m[1]] for i in step.inputs for m in PILL.finditer(i.value) if one.tables.get(m[1])), ""
-            )
-            if step.name == "create_task" and of:
-                tasks[of][step.value("task_table")] += 1
-            query = parse_query(step.value("values")) if step.name == "create_record" else None
-            if query and "{{email" not in step.value("values"):
-                values = [
-                    [c.field, PILL.sub(lambda m: "{{R" + ("." + m[2] if m[2] else "") + "}}", c.value)]
-                    for c in query.clauses
-                ]
-                words = sorted(set(stems(text_of(one.sample, one.words, piece.start, piece.end))))
-                made.append({"words": words, "table": step.value("table_name"), "of": of, "values": values})
-    inputs = {
+            if isinstance(piece.origin, Step):
+                yield one, piece, piece.origin
+
+
+def _usual(counts: dict[str, Counter]) -> dict[str, str]:
+    return {k: min(c, key=lambda v: (-c[v], v)) for k, c in sorted(counts.items()) if k}
+
+
+def _inputs(lessons: Sequence[Lesson]) -> dict[str, list[str]]:
+    """For each step the inputs that at least half of its uses give."""
+    given: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for _, piece, step in _steps(lessons):
+        if piece.kind == "A":
+            given[step.name].append(tuple(i.name for i in step.inputs))
+    return {
         n: sorted(c for c in {x for g in gs for x in g} if sum(c in g for g in gs) * 2 >= len(gs))
-        for n, gs in given.items()
+        for n, gs in sorted(given.items())
     }
+
+
+def _groups(lessons: Sequence[Lesson]) -> dict[str, str]:
+    """The groups that are assigned to, by their names in lower case."""
     groups = {
         c.value.casefold(): c.value
         for one in lessons
@@ -81,15 +74,18 @@ def _customs(lessons: Sequence[Lesson]) -> Customs:
         for c in q.clauses
         if c.field == "assignment_group" and "{" not in c.value
     }
-    unique = [m for i, m in enumerate(made) if m not in made[:i]]
-    return Customs(
-        dict(sorted(inputs.items())),
-        _usual(called),
-        _usual(tasks),
-        unique,
-        _aliases(lessons, called),
-        dict(sorted(groups.items())),
-    )
+    return dict(sorted(groups.items()))
+
+# %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-09
+def _called(lessons: Sequence[Lesson]) -> dict[str, Counter]:
+    """What the titles of emails call the record of each table."""
+    called: dict[str, Counter] = defaultdict(Counter)
+    for one, _, step in _steps(lessons):
+        if step.name == "send_email" and (
+            m := re.fullmatch(r"([A-Z][\w ]*?) \{\{(.+?)\.\w+\}\}", step.value("ah_subject"))
+        ):
+            called[one.tables.get(m[2], "")][m[1]] += 1
+    return called
 
 
 def _aliases(lessons: Sequence[Lesson], called: dict[str, Counter]) -> dict[str, str]:
@@ -117,11 +113,43 @@ def _aliases(lessons: Sequence[Lesson], called: dict[str, Counter]) -> dict[str,
         and tuple(g.split()) not in labels.get(t, set())
     }
 
+# %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-13
+def _table_of(one: Lesson, step: Step) -> str:
+    """The table of the first record that a step takes something from; empty where it takes nothing."""
+    return next((one.tables[m[1]] for i in step.inputs for m in PILL.finditer(i.value) if one.tables.get(m[1])), "")
 
-def _usual(counts: dict[str, Counter]) -> dict[str, str]:
-    return {k: min(c, key=lambda v: (-c[v], v)) for k, c in sorted(counts.items()) if k}
+
+def _tasks(lessons: Sequence[Lesson]) -> dict[str, Counter]:
+    """The tables of the tasks that are made for a record of each table."""
+    tasks: dict[str, Counter] = defaultdict(Counter)
+    for one, _, step in _steps(lessons):
+        if step.name == "create_task" and (of := _table_of(one, step)):
+            tasks[of][step.value("task_table")] += 1
+    return tasks
 
 
+def _made(lessons: Sequence[Lesson]) -> list[dict[str, Any]]:
+    """The records that are made, each once: the words, the table, the table of the record it is made from, and the values."""
+    made: list[dict[str, Any]] = []
+    for one, piece, step in _steps(lessons):
+        query = parse_query(step.value("values")) if step.name == "create_record" else None
+        if query and "{{email" not in step.value("values"):
+            values = [
+                [c.field, PILL.sub(lambda m: "{{R" + ("." + m[2] if m[2] else "") + "}}", c.value)]
+                for c in query.clauses
+            ]
+            words = sorted(set(stems(text_of(one.sample, one.words, piece.start, piece.end))))
+            of = _table_of(one, step)
+            made.append({"words": words, "table": step.value("table_name"), "of": of, "values": values})
+    return [m for i, m in enumerate(made) if m not in made[:i]]
+
+
+def _customs(lessons: Sequence[Lesson]) -> Customs:
+    called = _called(lessons)
+    tasks = _usual(_tasks(lessons))
+    return Customs(_inputs(lessons), _usual(called), tasks, _made(lessons), _aliases(lessons, called), _groups(lessons))
+
+# %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-17
 def _choices(lessons: Sequence[Lesson]) -> dict[str, Linear]:
     rows: dict[str, list[tuple[list[str], str]]] = defaultdict(list)
     for one in lessons:
@@ -152,7 +180,7 @@ def _choices(lessons: Sequence[Lesson]) -> dict[str, Linear]:
         for k, default in defaults.items()
     }
 
-# %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-06
+# %% ../../../nbs/generation/learned/35m_learning.ipynb #cell-21
 class Parts(NamedTuple):
     """The parts of the model."""
 
@@ -180,4 +208,5 @@ def learn(samples: Sequence[Sample], environment: Environment) -> Parts:
     facts = Facts.train([e for one in lessons for e in facts_of(one, environment)], environment)
     slots = Slots.train([s for one in lessons for s in slots_of(one)])
     people = People.train([p for one in lessons for p in persons_of(one)], environment)
-    return Parts(tagger, structure, naming, Filling(facts, slots, people, _choices(lessons), _customs(lessons)))
+    reader = Reader(facts, slots, people, _choices(lessons), _customs(lessons))
+    return Parts(tagger, structure, naming, Filling(reader))

@@ -78,7 +78,7 @@ def without_trigger(sample: Sample) -> Sample | None:
         update={"requirement": text[:1].upper() + text[1:], "expected": [Flow(components=flow.components)]}
     )
 
-# %% ../../../nbs/generation/learned/35m_lessons.ipynb #cell-10
+# %% ../../../nbs/generation/learned/35m_lessons.ipynb #cell-11
 def clauses_of(one: Lesson) -> Iterable[tuple[Clause, str]]:
     """The clauses that ask for a trigger, a lookup or another step, with its name."""
     kinds = ["-", *(p.kind for p in one.pieces), "-"]
@@ -87,67 +87,76 @@ def clauses_of(one: Lesson) -> Iterable[tuple[Clause, str]]:
             name = p.origin.type if isinstance(p.origin, Trigger) else p.origin.name
             yield Clause(text_of(one.sample, one.words, p.start, p.end), kinds[i : i + 3]), name
 
+# %% ../../../nbs/generation/learned/35m_lessons.ipynb #cell-15
+def _of_trigger(part: Trigger, text: str, environment: Environment) -> Iterable[Example]:
+    table = next((v.value for v in part.inputs if v.name == "table"), "")
+    query = next((v.value for v in part.inputs if v.name == "condition"), "")
+    if table:
+        purpose = {"record_update": "changed", "record_create_or_update": "changes"}.get(part.type, "when")
+        yield Example(text, About(table, purpose), facts_in(query, environment, table))
 
+
+def _of_lookup(part: Step, text: str, one: Lesson, environment: Environment) -> Example:
+    """Which records are looked up. A value taken from a record at hand is learned as `@` and its column."""
+    table = part.value("table")
+    facts, other = [], None
+    for f in facts_in(part.value("conditions"), environment, table):
+        m = PILL.fullmatch(f.value)
+        other = one.tables.get(m[1]) or other if m else other
+        said = f"@{m[2]}" if m else f.said
+        facts.append(f._replace(value=said, said=said) if m else f)
+    holder = [t for p, t in one.tables.items() if p.endswith(("current", "item")) and t]
+    of = other or (holder[0] if holder and "." in "".join(one.tables) else None)
+    return Example(text, About(table, "which", of), facts)
+
+
+def _of_change(part: Step, text: str, environment: Environment) -> Iterable[Example]:
+    """What is set, without the words of a note; where a note is all that is set, the rest of the text sets nothing."""
+    table = part.value("table_name", "table")
+    facts = facts_in(part.value("values", "conditions"), environment, table)
+    kept = [f for f in facts if "{{" not in f.value and f.field not in ("work_notes", "comments", "assignment_group")]
+    note = next((f.value for f in facts if f.field == "work_notes"), "\0")
+    at = text.casefold().find(note.casefold())
+    plain = text[:at] + text[at + len(note) :] if at >= 0 else text
+    if kept or not facts:
+        yield Example(plain, About(table, "set" if part.name == "update_record" else "which", table), kept)
+    elif at >= 0:
+        yield Example(plain, About(table, "set", table), [])
+
+
+def _of_record(part: Step, text: str, environment: Environment) -> Example:
+    table = part.value("table_name")
+    facts = facts_in(part.value("values"), environment, table)
+    kept = [f for f in facts if "{{" not in f.value and f.field != "short_description"]
+    return Example(text, About(table, "make"), kept)
+
+
+def _of_condition(part: Step, text: str, one: Lesson, environment: Environment) -> Iterable[Example]:
+    query = parse_query(part.value("condition"))
+    pills = [PILL.fullmatch(c.field) for c in query.clauses] if query else []
+    if pills and pills[0] and all(m and m[2] for m in pills) and (table := one.tables.get(pills[0][1], "")):
+        plain = PILL.sub(lambda m: m[2], part.value("condition"))
+        yield Example(text, About(table, "if"), facts_in(plain, environment, table))
+
+# %% ../../../nbs/generation/learned/35m_lessons.ipynb #cell-18
 def facts_of(one: Lesson, environment: Environment) -> Iterable[Example]:
     """Texts and the facts they say about a record."""
     for i, piece in enumerate(one.pieces):
         part, text = piece.origin, text_of(one.sample, one.words, piece.start, piece.end)
         if isinstance(part, Trigger):
-            table = next((v.value for v in part.inputs if v.name == "table"), "")
-            query = next((v.value for v in part.inputs if v.name == "condition"), "")
-            if table:
-                purpose = {"record_update": "changed", "record_create_or_update": "changes"}.get(part.type, "when")
-                yield Example(text, About(table, purpose), facts_in(query, environment, table))
-        elif isinstance(part, Step) and part.name.startswith("look_up_record"):
-            table = part.value("table")
-            facts, other = [], None
-            for f in facts_in(part.value("conditions"), environment, table):
-                m = PILL.fullmatch(f.value)
-                other = one.tables.get(m[1]) or other if m else other
-                said = f"@{m[2]}" if m else f.said
-                facts.append(f._replace(value=said, said=said) if m else f)
-            holder = [t for p, t in one.tables.items() if p.endswith(("current", "item")) and t]
-            yield Example(
-                text,
-                About(table, "which", other or (holder[0] if holder and "." in "".join(one.tables) else None)),
-                facts,
-            )
-        elif isinstance(part, Step) and part.name in ("update_record", "wait_for_condition"):
-            table = part.value("table_name", "table")
-            facts = facts_in(part.value("values", "conditions"), environment, table)
-            kept = [
-                f
-                for f in facts
-                if "{{" not in f.value and f.field not in ("work_notes", "comments", "assignment_group")
-            ]
-            if kept or not facts:
-                note = next((f.value for f in facts if f.field == "work_notes"), "\0")
-                at = text.casefold().find(note.casefold())
-                plain = text[:at] + text[at + len(note) :] if at >= 0 else text
-                yield Example(plain, About(table, "set" if part.name == "update_record" else "which", table), kept)
-            elif facts:
-                note = next((f.value for f in facts if f.field == "work_notes"), "\0")
-                at = text.casefold().find(note.casefold())
-                if at >= 0:
-                    yield Example(text[:at] + text[at + len(note) :], About(table, "set", table), [])
-        elif isinstance(part, Step) and part.name == "create_record":
-            table = part.value("table_name")
-            facts = facts_in(part.value("values"), environment, table)
-            yield Example(
-                text, About(table, "make"), [f for f in facts if "{{" not in f.value and f.field != "short_description"]
-            )
-        elif isinstance(part, Step) and part.name in ("IF", "ELSEIF", "DOUNTIL"):
-            query = parse_query(part.value("condition"))
-            pills = [PILL.fullmatch(c.field) for c in query.clauses] if query else []
-            if pills and pills[0] and all(m and m[2] for m in pills) and (table := one.tables.get(pills[0][1], "")):
-                plain = PILL.sub(lambda m: m[2], part.value("condition"))
-                yield Example(
-                    around(one.words, one.pieces, i, one.sample),
-                    About(table, "if"),
-                    facts_in(plain, environment, table),
-                )
+            yield from _of_trigger(part, text, environment)
+        elif not isinstance(part, Step):
+            continue
+        elif part.name.startswith("look_up_record"):
+            yield _of_lookup(part, text, one, environment)
+        elif part.name in ("update_record", "wait_for_condition"):
+            yield from _of_change(part, text, environment)
+        elif part.name == "create_record":
+            yield _of_record(part, text, environment)
+        elif part.name in ("IF", "ELSEIF", "DOUNTIL"):
+            yield from _of_condition(part, around(one.words, one.pieces, i, one.sample), one, environment)
 
-
+# %% ../../../nbs/generation/learned/35m_lessons.ipynb #cell-22
 def persons_of(one: Lesson) -> Iterable[tuple[str, str, str]]:
     """For each person that a step names by a data pill: the words about the step, and the pill's table and column."""
     for piece in one.pieces:

@@ -12,23 +12,9 @@ from ...flows.model import Flow, Step
 from .linear import Linear
 from .words import BLOCKS, Piece, Word
 
-# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-04
+# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-05
 ROOT = -1
 _AHEAD = 3
-
-
-def _gap(words: Sequence[Word], start: int, end: int) -> str:
-    """What stands between two pieces: its signs and first words."""
-    return " ".join(w.text.casefold() for w in words[start:end][:4]) + (
-        "\n" if any(w.first for w in words[start : end + 1]) else ""
-    )
-
-
-def _sentences(words: Sequence[Word], start: int, end: int) -> int:
-    """How many sentences or lines begin in `start` to `end`."""
-    return sum(
-        w.first or words[i].text in (".", ";", "!", "?") for i, w in enumerate(words[start + 1 : end + 1], start=start)
-    )
 
 
 def _candidates(pieces: Sequence[Piece], parents: Sequence[int], j: int) -> list[int]:
@@ -47,7 +33,21 @@ def _candidates(pieces: Sequence[Piece], parents: Sequence[int], j: int) -> list
     ]
     return [ROOT, *(k for k in open_blocks if k != j), *ahead]
 
+# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-09
+def _gap(words: Sequence[Word], start: int, end: int) -> str:
+    """What stands between two pieces: its signs and first words."""
+    return " ".join(w.text.casefold() for w in words[start:end][:4]) + (
+        "\n" if any(w.first for w in words[start : end + 1]) else ""
+    )
 
+
+def _sentences(words: Sequence[Word], start: int, end: int) -> int:
+    """How many sentences or lines begin in `start` to `end`."""
+    return sum(
+        w.first or words[i].text in (".", ";", "!", "?") for i, w in enumerate(words[start + 1 : end + 1], start=start)
+    )
+
+# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-12
 def _relation(
     words: Sequence[Word], pieces: Sequence[Piece], parents: Sequence[int], j: int, i: int, options: list[int]
 ) -> list[str]:
@@ -84,7 +84,7 @@ def _relation(
         *(f"{rel}|{here.kind}|line" for _ in [0] if words[here.start].first or (here.start and words[here.start - 1].first)),
     ]  # fmt: skip
 
-# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-06
+# %% ../../../nbs/generation/learned/35e_structure.ipynb #cell-15
 def true_parents(pieces: Sequence[Piece], flow: Flow) -> list[int]:
     """For each piece the index of the piece that holds it in `flow`, or ROOT. A BRANCH counts as its PARALLEL."""
     at = {p.origin.step: i for i, p in enumerate(pieces) if isinstance(p.origin, Step)}

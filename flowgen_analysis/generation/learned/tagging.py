@@ -42,13 +42,13 @@ def as_spans(tags: Sequence[str]) -> list[Span]:
             spans.append((i, i + 1, tag[2:]))
     return spans
 
-# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-08
+# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-09
 def _shape(text: str) -> str:
     if not text[0].isalnum():
         return "@" if "@" in text else text[:2]
     return ("9" if text[0].isdigit() else "X" if text[0].isupper() else "x") + ("_" if "_" in text else "")
 
-
+# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-12
 _LOGIC = (
     ("else", cues.ELSE),
     ("until", r"^until\b"),
@@ -76,7 +76,7 @@ def cued(text: str) -> list[tuple[int, str]]:
                 at += start.start() + 1
     return found
 
-
+# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-16
 def features(
     words: Sequence[Word], around: Sequence[str] = (), text: str = "", hidden: frozenset[int] = frozenset()
 ) -> list[list[str]]:
@@ -115,7 +115,7 @@ def features(
         ])  # fmt: skip
     return rows
 
-# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-10
+# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-19
 def hide(texts: Sequence[Sequence[Word]], common: int = 150) -> list[frozenset[int]]:
     """For each text the words to hide: half of those that are not among the `common` most usual ones, always the same half."""
     counts = Counter(w.text.casefold() for words in texts for w in words)
@@ -129,7 +129,7 @@ def hide(texts: Sequence[Sequence[Word]], common: int = 150) -> list[frozenset[i
         for n, words in enumerate(texts)
     ]
 
-# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-12
+# %% ../../../nbs/generation/learned/35d_tagging.ipynb #cell-21
 class Tagger:
     """A maximum entropy Markov model over words."""
 

@@ -78,77 +78,11 @@ def _about(*texts: str) -> str:
     return " ".join(". ".join(t.rstrip(".") for t in texts if t).split())
 
 # %% ../../../nbs/generation/models/37c_prompts.ipynb #cell-09
-_TABLE_TYPES = frozenset(("table", "conditions", "values", "column", "unknown"))
-_MAX_NAMED = 3
-_MAX_LOOKED_UP = 80
-
-
-def populate_inputs_prompt(
-    sample: Sample, flow: Flow, calls: Sequence[Call], n: int, environment: Environment, retriever: Retriever,
-    depth: Depth = DEPTH,
-) -> Prompt:  # fmt: skip
-    """The prompt of call `n` of the plan `calls`. `flow` is the flow so far; read of it is what the call waited for."""
-    call = calls[n]
-    step = None if call.step is None else flow.components[call.step]
-    trigger = flow.trigger if call.trigger else None
-    known = [i for k in call.after if (i := calls[k].step) is not None]
-    flow = _as_seen(flow, known, any(calls[k].trigger for k in call.after))
-    asked = [p for p in (trigger, step) if p is not None]
-    slots = [input_slots(p, environment) for p in asked]
-    types = dict.fromkeys(s.type for some in slots for s in (some or [Slot(name="?", type="unknown")]))
-    query = " ".join(p.annotation or (p.name if isinstance(p, Step) else p.type) for p in asked)
-    tables = named_tables(flow, call.step, environment, known)
-    fixed = [s.reference for some in slots for s in some or () if s.reference]
-    context = {"sample": sample.id}
-    suggestions: dict[str, Any] = {}
-    if "table" in types or "unknown" in types:
-        suggestions["tables"] = retriever.suggest("tables", query, depth.tables, context)
-    named = [t for t in dict.fromkeys([*fixed, *tables]) if environment.has_table(t)][:_MAX_NAMED]
-    open_tables = [t for t in suggestions.get("tables", []) if t not in named] if _TABLE_TYPES & set(types) else []
-    look = _Look(environment, retriever, query, depth, context, suggestions)
-    lines = [*(look.named(t) for t in named), *(look.suggested(t) for t in open_tables)]
-    user = "\n".join(
-        [
-            "# Types of the inputs at hand", *(f"- {POPULATE_INPUTS.parts.get(t) or f'{t}: text.'}" for t in types), "",
-            "# To fill in", *(_asked(p, s) for p, s in zip(asked, slots, strict=True)), "",
-            "# Pills", *_pill_lines(flow, call, environment, known), "",
-            "# Tables", *(lines or ["none is named"]), "",
-            "# Flow", *_flow_lines(flow), "", *_requirement(sample),
-        ]
-    )  # fmt: skip
-    reply = inputs_reply(_names(step, environment), _names(trigger, environment))
-    return Prompt(POPULATE_INPUTS, _messages(POPULATE_INPUTS, user), reply, suggestions)
-
-
 def _as_seen(flow: Flow, known: Sequence[int], trigger: bool) -> Flow:
     """The flow with the inputs that may be read, and no others."""
     steps = [s if i in known else s.model_copy(update={"inputs": []}) for i, s in enumerate(flow.components)]
     start = flow.trigger if flow.trigger is None or trigger else flow.trigger.model_copy(update={"inputs": []})
     return flow.model_copy(update={"trigger": start, "components": steps})
-
-
-def _names(piece: Step | Trigger | None, environment: Environment) -> tuple[str, ...] | None:
-    if piece is None:
-        return None
-    return tuple(s.name for s in input_slots(piece, environment) or ())
-
-
-def _asked(piece: Step | Trigger, slots: Sequence[Slot] | None) -> str:
-    what = f"step {piece.step}: {piece.name}" if isinstance(piece, Step) else f"trigger: {piece.type}"
-    takes = "inputs unknown" if slots is None else "; ".join(f"{s.name} ({_slot(s)})" for s in slots)
-    return f"{what}, annotation {json.dumps(piece.annotation, ensure_ascii=False)}; {takes}"
-
-
-def _slot(slot: Slot) -> str:
-    about = (
-        f" of the table in {slot.table_from}" if slot.table_from else f" of {slot.reference}" if slot.reference else ""
-    )
-    return slot.type.replace("pill_", "") + about
-
-
-def _pill_lines(flow: Flow, call: Call, environment: Environment, known: Sequence[int]) -> list[str]:
-    found = pills(flow, call.step, environment, known)
-    return [f"- {p.text}: {p.type}" + (f" of {p.table}" if p.table else "") for p in found] or ["none"]
 
 
 def _flow_lines(flow: Flow) -> list[str]:
@@ -160,7 +94,34 @@ def _flow_lines(flow: Flow) -> list[str]:
     inside = {s.step: f" in {s.block}" if s.block is not None else "" for s in flow.components}
     return [*start, *(line(f"{s.step}{inside[s.step]}: {s.name}", s) for s in flow.components)]
 
-# %% ../../../nbs/generation/models/37c_prompts.ipynb #cell-11
+# %% ../../../nbs/generation/models/37c_prompts.ipynb #cell-13
+def _slot(slot: Slot) -> str:
+    about = (
+        f" of the table in {slot.table_from}" if slot.table_from else f" of {slot.reference}" if slot.reference else ""
+    )
+    return slot.type.replace("pill_", "") + about
+
+
+def _asked(piece: Step | Trigger, slots: Sequence[Slot] | None) -> str:
+    what = f"step {piece.step}: {piece.name}" if isinstance(piece, Step) else f"trigger: {piece.type}"
+    takes = "inputs unknown" if slots is None else "; ".join(f"{s.name} ({_slot(s)})" for s in slots)
+    return f"{what}, annotation {json.dumps(piece.annotation, ensure_ascii=False)}; {takes}"
+
+
+def _names(piece: Step | Trigger | None, environment: Environment) -> tuple[str, ...] | None:
+    if piece is None:
+        return None
+    return tuple(s.name for s in input_slots(piece, environment) or ())
+
+
+def _pill_lines(flow: Flow, call: Call, environment: Environment, known: Sequence[int]) -> list[str]:
+    found = pills(flow, call.step, environment, known)
+    return [f"- {p.text}: {p.type}" + (f" of {p.table}" if p.table else "") for p in found] or ["none"]
+
+# %% ../../../nbs/generation/models/37c_prompts.ipynb #cell-17
+_MAX_LOOKED_UP = 80
+
+
 class _Look(NamedTuple):
     """Columns as prompts show them, looked up or retrieved; what was retrieved is noted in `suggestions`."""
 
@@ -200,3 +161,44 @@ class _Look(NamedTuple):
             values = self.retriever.suggest("values", self.query, self.depth.values, place)
             self.suggestions.setdefault("values", {})[f"{table}.{column.name}"] = list(values)
         return f"{column.name} ({', '.join(f'{v}={column.choices.get(v, v)}' for v in values)})"
+
+# %% ../../../nbs/generation/models/37c_prompts.ipynb #cell-21
+_TABLE_TYPES = frozenset(("table", "conditions", "values", "column", "unknown"))
+_MAX_NAMED = 3
+
+
+def populate_inputs_prompt(
+    sample: Sample, flow: Flow, calls: Sequence[Call], n: int, environment: Environment, retriever: Retriever,
+    depth: Depth = DEPTH,
+) -> Prompt:  # fmt: skip
+    """The prompt of call `n` of the plan `calls`. `flow` is the flow so far; read of it is what the call waited for."""
+    call = calls[n]
+    step = None if call.step is None else flow.components[call.step]
+    trigger = flow.trigger if call.trigger else None
+    known = [i for k in call.after if (i := calls[k].step) is not None]
+    flow = _as_seen(flow, known, any(calls[k].trigger for k in call.after))
+    asked = [p for p in (trigger, step) if p is not None]
+    slots = [input_slots(p, environment) for p in asked]
+    types = dict.fromkeys(s.type for some in slots for s in (some or [Slot(name="?", type="unknown")]))
+    query = " ".join(p.annotation or (p.name if isinstance(p, Step) else p.type) for p in asked)
+    tables = named_tables(flow, call.step, environment, known)
+    fixed = [s.reference for some in slots for s in some or () if s.reference]
+    context = {"sample": sample.id}
+    suggestions: dict[str, Any] = {}
+    if "table" in types or "unknown" in types:
+        suggestions["tables"] = retriever.suggest("tables", query, depth.tables, context)
+    named = [t for t in dict.fromkeys([*fixed, *tables]) if environment.has_table(t)][:_MAX_NAMED]
+    open_tables = [t for t in suggestions.get("tables", []) if t not in named] if _TABLE_TYPES & set(types) else []
+    look = _Look(environment, retriever, query, depth, context, suggestions)
+    lines = [*(look.named(t) for t in named), *(look.suggested(t) for t in open_tables)]
+    user = "\n".join(
+        [
+            "# Types of the inputs at hand", *(f"- {POPULATE_INPUTS.parts.get(t) or f'{t}: text.'}" for t in types), "",
+            "# To fill in", *(_asked(p, s) for p, s in zip(asked, slots, strict=True)), "",
+            "# Pills", *_pill_lines(flow, call, environment, known), "",
+            "# Tables", *(lines or ["none is named"]), "",
+            "# Flow", *_flow_lines(flow), "", *_requirement(sample),
+        ]
+    )  # fmt: skip
+    reply = inputs_reply(_names(step, environment), _names(trigger, environment))
+    return Prompt(POPULATE_INPUTS, _messages(POPULATE_INPUTS, user), reply, suggestions)

@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,6 @@ def check_training_set(folder: str | Path) -> dict[str, Any]:
     return record
 
 # %% ../../../nbs/generation/training/49c_lora.ipynb #cell-11
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] }}{{ eos_token }}"
-    "{% elif m['role'] == 'user' %}{{ m['content'] }}\n\n# Reply\n{% else %}{{ m['content'] }}\n\n{% endif %}{% endfor %}"
-)
-
-
 def _needs(module: str) -> Any:
     try:
         return importlib.import_module(module)
@@ -84,78 +78,13 @@ def _needs(module: str) -> Any:
         remedy = "pip install 'flowgen-analysis[train]'"
         raise InputError("fine-tuning", f"{what} is not installed", remedy=remedy) from None
 
-
-def train_lora(
-    data: str | Path, output: str | Path, settings: LoraSettings | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Train an adapter on the training set in the folder `data`, and save it in `output` with the tokenizer and a record.
-
-    progress: called with (done, total) optimizer steps. Returns the record: settings, hashes of the data, examples, loss by
-    step, loss on the validation examples. Raises `InputError` where something is not there, and where `output` is taken.
-    """
-    settings, output = settings or LoraSettings(), Path(output)
-    about = check_training_set(data)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(str(output), "is there already", "a name for a new folder")
-    torch, transformers, trl, peft = (_needs(m) for m in ("torch", "transformers", "trl", "peft"))
-    _needs("datasets")
-    start, on_gpu = time.perf_counter(), torch.cuda.is_available()
-    tokenizer = _tokenizer(transformers, settings.base)
-    train, too_long = _examples(Path(data) / "train.completion.jsonl", tokenizer, settings.max_tokens)
-    validation, _ = _examples(Path(data) / "validation.completion.jsonl", tokenizer, settings.max_tokens)
-    if not len(train):
-        raise InputError(str(data), f"has no example of {settings.max_tokens} tokens or fewer", "a higher max_tokens")
-    transformers.set_seed(settings.seed)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    arguments = trl.SFTConfig(
-        output_dir=str(partial), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler, warmup_steps=settings.warmup, seed=settings.seed,
-        per_device_train_batch_size=settings.batch_size, per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulate, max_length=settings.max_tokens, completion_only_loss=True,
-        bf16=on_gpu, use_cpu=not on_gpu, activation_checkpointing=on_gpu, logging_steps=1, save_strategy="no",
-        eval_strategy="epoch" if len(validation) else "no", report_to="none", disable_tqdm=True,
-    )  # fmt: skip
-    lora = peft.LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
-        target_modules=list(settings.target_modules), task_type="CAUSAL_LM",
-    )  # fmt: skip
-    trainer = trl.SFTTrainer(
-        model=_model(transformers, settings.base, torch.bfloat16 if on_gpu else torch.float32), args=arguments,
-        train_dataset=train, eval_dataset=validation if len(validation) else None, processing_class=tokenizer,
-        peft_config=lora, callbacks=[_callback(transformers, progress)],
-    )  # fmt: skip
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.train()
-    trainer.model.save_pretrained(str(partial), safe_serialization=True)
-    tokenizer.save_pretrained(str(partial))
-    history = trainer.state.log_history
-    record = {
-        "settings": settings.model_dump(mode="json"), "data": {k: v for k, v in about.items() if k != "left_out"},
-        "examples": {"train": len(train), "validation": len(validation), "too_long": too_long},
-        "loss": [[row["step"], round(row["loss"], 5)] for row in history if "loss" in row],
-        "validation_loss": [round(row["eval_loss"], 5) for row in history if "eval_loss" in row],
-        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        "seconds": round(time.perf_counter() - start, 1), "device": "cuda" if on_gpu else "cpu",
-        "versions": {m: importlib.metadata.version(m) for m in ("torch", "transformers", "trl", "peft")},
-    }  # fmt: skip
-    write_text(partial / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
-    if output.exists():
-        output.rmdir()
-    partial.rename(output)
-    return record
+# %% ../../../nbs/generation/training/49c_lora.ipynb #cell-14
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] }}{{ eos_token }}"
+    "{% elif m['role'] == 'user' %}{{ m['content'] }}\n\n# Reply\n{% else %}{{ m['content'] }}\n\n{% endif %}{% endfor %}"
+)
 
 
-def load_lora(folder: str | Path) -> tuple[Any, Any]:
-    """The base model with its adapter, and the tokenizer. Raises `InputError` where something is not there."""
-    path = Path(folder) / RECORD
-    record = parse_json(read_text(path), str(path))
-    transformers, peft = _needs("transformers"), _needs("peft")
-    model = _model(transformers, record["settings"]["base"], "auto")
-    return peft.PeftModel.from_pretrained(model, str(folder)), transformers.AutoTokenizer.from_pretrained(str(folder))
-
-# %% ../../../nbs/generation/training/49c_lora.ipynb #cell-12
 def _model(transformers: Any, base: str, dtype: Any) -> Any:
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
@@ -194,3 +123,91 @@ def _callback(transformers: Any, progress: Callable[[int, int], None] | None) ->
                 progress(state.global_step, state.max_steps)
 
     return Tell()
+
+# %% ../../../nbs/generation/training/49c_lora.ipynb #cell-17
+def _trainer(
+    libraries: Sequence[Any], settings: LoraSettings, tokenizer: Any, train: Any, validation: Any, partial: Path
+) -> Any:
+    """TRL's trainer for an adapter; half precision and recomputed activations where there is a GPU."""
+    torch, transformers, trl, peft = libraries
+    on_gpu = torch.cuda.is_available()
+    arguments = trl.SFTConfig(
+        output_dir=str(partial), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler, warmup_steps=settings.warmup, seed=settings.seed,
+        per_device_train_batch_size=settings.batch_size, per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulate, max_length=settings.max_tokens, completion_only_loss=True,
+        bf16=on_gpu, use_cpu=not on_gpu, activation_checkpointing=on_gpu, logging_steps=1, save_strategy="no",
+        eval_strategy="epoch" if len(validation) else "no", report_to="none", disable_tqdm=True,
+    )  # fmt: skip
+    lora = peft.LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
+        target_modules=list(settings.target_modules), task_type="CAUSAL_LM",
+    )  # fmt: skip
+    trainer = trl.SFTTrainer(
+        model=_model(transformers, settings.base, torch.bfloat16 if on_gpu else torch.float32), args=arguments,
+        train_dataset=train, eval_dataset=validation if len(validation) else None, processing_class=tokenizer,
+        peft_config=lora,
+    )  # fmt: skip
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _history(trainer: Any) -> dict[str, Any]:
+    """Loss by step, loss on the validation examples, and how many parameters were trained."""
+    rows = trainer.state.log_history
+    return {
+        "loss": [[row["step"], round(row["loss"], 5)] for row in rows if "loss" in row],
+        "validation_loss": [round(row["eval_loss"], 5) for row in rows if "eval_loss" in row],
+        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+    }
+
+# %% ../../../nbs/generation/training/49c_lora.ipynb #cell-20
+def train_lora(
+    data: str | Path, output: str | Path, settings: LoraSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train an adapter on the training set in the folder `data`, and save it in `output` with the tokenizer and a record.
+
+    progress: called with (done, total) optimizer steps. Returns the record: settings, hashes of the data, examples, loss by
+    step, loss on the validation examples. Raises `InputError` where something is not there, and where `output` is taken.
+    """
+    settings, output = settings or LoraSettings(), Path(output)
+    about = check_training_set(data)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(str(output), "is there already", "a name for a new folder")
+    libraries = [_needs(m) for m in ("torch", "transformers", "trl", "peft")]
+    _needs("datasets")
+    start, (torch, transformers, *_) = time.perf_counter(), libraries
+    tokenizer = _tokenizer(transformers, settings.base)
+    train, too_long = _examples(Path(data) / "train.completion.jsonl", tokenizer, settings.max_tokens)
+    validation, _ = _examples(Path(data) / "validation.completion.jsonl", tokenizer, settings.max_tokens)
+    if not len(train):
+        raise InputError(str(data), f"has no example of {settings.max_tokens} tokens or fewer", "a higher max_tokens")
+    transformers.set_seed(settings.seed)
+    partial = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    trainer = _trainer(libraries, settings, tokenizer, train, validation, partial)
+    trainer.add_callback(_callback(transformers, progress))
+    trainer.train()
+    trainer.model.save_pretrained(str(partial), safe_serialization=True)
+    tokenizer.save_pretrained(str(partial))
+    record = {
+        "settings": settings.model_dump(mode="json"), "data": {k: v for k, v in about.items() if k != "left_out"},
+        "examples": {"train": len(train), "validation": len(validation), "too_long": too_long}, **_history(trainer),
+        "seconds": round(time.perf_counter() - start, 1), "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "versions": {m: importlib.metadata.version(m) for m in ("torch", "transformers", "trl", "peft")},
+    }  # fmt: skip
+    write_text(partial / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    if output.exists():
+        output.rmdir()
+    partial.rename(output)
+    return record
+
+# %% ../../../nbs/generation/training/49c_lora.ipynb #cell-23
+def load_lora(folder: str | Path) -> tuple[Any, Any]:
+    """The base model with its adapter, and the tokenizer. Raises `InputError` where something is not there."""
+    path = Path(folder) / RECORD
+    record = parse_json(read_text(path), str(path))
+    transformers, peft = _needs("transformers"), _needs("peft")
+    model = _model(transformers, record["settings"]["base"], "auto")
+    return peft.PeftModel.from_pretrained(model, str(folder)), transformers.AutoTokenizer.from_pretrained(str(folder))
