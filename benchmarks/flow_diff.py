@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 from conftest import running_browser
 
-from flowgen_analysis.figures.flow_diff import flow_diff
+from flowgen_analysis.figures.flow_diff.diff import flow_diff
 from flowgen_analysis.figures.style import stylesheet
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.scoring.tree import places

@@ -29,7 +29,7 @@ from damage import DAMAGES, counted, spaced  # noqa: E402
 
 from flowgen_analysis.flows.dataset import load_samples  # noqa: E402
 from flowgen_analysis.flows.reading import flow_to_dict  # noqa: E402
-from flowgen_analysis.scoring.batch import score_large  # noqa: E402
+from flowgen_analysis.scoring.large.batch import score_large  # noqa: E402
 
 SAMPLES = [s for s in load_samples(ROOT / "datasets" / "test.jsonl") if s.reference]
 DISTINCT = 2_000  # damaged flows; each is made anew by a number in one of its values

@@ -27,7 +27,7 @@ from flowgen_analysis.flows.dataset import load_samples
 from flowgen_analysis.flows.model import Flow, Sample, Step
 from flowgen_analysis.scoring.scores import Scores
 from flowgen_analysis.study import Study
-from flowgen_analysis.widgets.explorer import Explorer
+from flowgen_analysis.widgets.explorer.explorer import Explorer
 rng, n, models = np.random.default_rng(0), 100_000, [f"model {i}" for i in range(6)]
 registry = Registry.load(Path("../feature_matrices/features.toml"))
 flows = [Flow(components=[Step(name="log", step=i + 1) for i in range(k)]) for k in range(1, 13)]

@@ -25,9 +25,9 @@ from starlette.routing import Route
 from flowgen_analysis.flows.dataset import load_samples
 from flowgen_analysis.flows.environment import Environment
 from flowgen_analysis.flows.model import Flow, Sample
+from flowgen_analysis.generation.baselines.rules import Rules
 from flowgen_analysis.generation.models.catalogue import ModelEntry, Prices, Provider
 from flowgen_analysis.generation.models.schema import inputs_text, outline_text
-from flowgen_analysis.generation.rules import Rules
 
 Fault = Callable[[dict, int], str | None]
 """From a request's body and how often it came before to the name of what goes wrong, or None."""

@@ -23,9 +23,9 @@ from flowgen_analysis.analysis.subsets import subset_table
 from flowgen_analysis.features.registry import Feature, Registry, Subset, Theme
 from flowgen_analysis.flows.dataset import Run, load_samples
 from flowgen_analysis.flows.files import InputError
-from flowgen_analysis.generation.nearest import Nearest
-from flowgen_analysis.generation.offline import generate_run
-from flowgen_analysis.generation.rules import Rules
+from flowgen_analysis.generation.baselines.generator import generate_run
+from flowgen_analysis.generation.baselines.nearest import Nearest
+from flowgen_analysis.generation.baselines.rules import Rules
 from flowgen_analysis.scoring.scores import score_runs
 
 NAMES = ["a", "b", "c", "d"]

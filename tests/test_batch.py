@@ -24,10 +24,10 @@ from flowgen_analysis.flows.dataset import Run, load_runs, load_samples, save_ru
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.flows.reading import flow_to_dict, read_flow
-from flowgen_analysis.scoring.batch import read_scores, score_large
-from flowgen_analysis.scoring.bounds import distance_bounds, keyroot_nodes
 from flowgen_analysis.scoring.distance import tree_distances
 from flowgen_analysis.scoring.flowsim import flowsim
+from flowgen_analysis.scoring.large.batch import read_scores, score_large
+from flowgen_analysis.scoring.large.bounds import distance_bounds, keyroot_nodes
 from flowgen_analysis.scoring.options import Options, compared
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.scoring.tree import Encoder
@@ -241,7 +241,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_batch import damaged_pairs, slowly
-from flowgen_analysis.scoring.batch import score_large
+from flowgen_analysis.scoring.large.batch import score_large
 score_large([], slowly(damaged_pairs(400)), sys.argv[2], jobs=int(sys.argv[3]), part=20)
 """
 
@@ -304,7 +304,7 @@ def test_no_part_of_another_making_is_taken_over(tmp_path, monkeypatch):
     assert [resumed(**how) for how in ways] == [4 * n for n in range(1, len(ways) + 1)]
     assert resumed(options=own) == 4 * len(ways) + 4, "nobody can tell two similarities apart"
     assert resumed(options=Options(soft=True)) == 4 * len(ways) + 4
-    monkeypatch.setattr("flowgen_analysis.scoring.batch._code", lambda: "tomorrow's")
+    monkeypatch.setattr("flowgen_analysis.scoring.large.batch._code", lambda: "tomorrow's")
     assert resumed() == 4 * len(ways) + 8
     monkeypatch.undo()
     batch = score_large([], pairs, out, part=5, options=Options(soft=True))
@@ -318,7 +318,7 @@ HOLDER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_batch import damaged_pairs, slowly
-from flowgen_analysis.scoring.batch import score_large
+from flowgen_analysis.scoring.large.batch import score_large
 score_large([], slowly(damaged_pairs(3000)), sys.argv[2], part=20)
 """
 

@@ -20,9 +20,9 @@ from flowgen_analysis.scoring.flowsim import flowsim
 from flowgen_analysis.scoring.kinds import KINDS
 from flowgen_analysis.scoring.loss import explain, explain_runs, explained
 from flowgen_analysis.scoring.options import UNITS
-from flowgen_analysis.scoring.repair import REPAIRS, repair_runs, repaired
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.scoring.tree import depths
+from flowgen_analysis.scoring.what_if import REPAIRS, repair_runs, repaired
 
 SAMPLES = load_samples(ROOT / "datasets/test.jsonl")
 some = settings(max_examples=150, deadline=None)

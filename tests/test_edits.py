@@ -18,8 +18,8 @@ from flowgen_analysis.scoring.distance import tree_distances
 from flowgen_analysis.scoring.edits import edit_script, moves, script
 from flowgen_analysis.scoring.flowsim import flowsim, score_pairs
 from flowgen_analysis.scoring.options import UNITS, Options, compared, node_costs
-from flowgen_analysis.scoring.repair import apply_edits
 from flowgen_analysis.scoring.tree import Encoder, Kind, Tree, depths, outline_places, places
+from flowgen_analysis.scoring.what_if import apply_edits
 
 FEW, MANY = settings(max_examples=150, deadline=None), settings(max_examples=2000, deadline=None)
 SETTINGS = ["unit", "flowsim", "weighted", "lopsided", "soft"]

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from shared import ROOT, SHARED, needs_shared
 from strategies import flows
 
-from flowgen_analysis.figures.flow_diff import flow_diff
-from flowgen_analysis.figures.flow_diff_common import MOST, common_causes
-from flowgen_analysis.figures.flow_diff_heads import RAW
-from flowgen_analysis.figures.flow_diff_labels import tenths
-from flowgen_analysis.figures.flow_diff_lines import column, drawn, lines
-from flowgen_analysis.figures.flow_diff_words import find_words
+from flowgen_analysis.figures.flow_diff.common import MOST, common_causes
+from flowgen_analysis.figures.flow_diff.diff import flow_diff
+from flowgen_analysis.figures.flow_diff.heads import RAW
+from flowgen_analysis.figures.flow_diff.labels import tenths
+from flowgen_analysis.figures.flow_diff.lines import column, drawn, lines
+from flowgen_analysis.figures.flow_diff.words import find_words
 from flowgen_analysis.figures.style import percent
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples
 from flowgen_analysis.flows.model import Flow, Generation, Sample, Trigger
-from flowgen_analysis.generation.nearest import Nearest
-from flowgen_analysis.generation.offline import generate_run
-from flowgen_analysis.generation.rules import Rules
+from flowgen_analysis.generation.baselines.generator import generate_run
+from flowgen_analysis.generation.baselines.nearest import Nearest
+from flowgen_analysis.generation.baselines.rules import Rules
 from flowgen_analysis.scoring.edits import script
 from flowgen_analysis.scoring.flowsim import flowsim
 from flowgen_analysis.scoring.loss import explain

@@ -18,7 +18,7 @@ from shared import ROOT, SHARED, json_lines
 from flowgen_analysis.flows.dataset import generation_to_dict, read_generation
 from flowgen_analysis.flows.mending import read_data
 from flowgen_analysis.flows.model import Flow
-from flowgen_analysis.flows.repair import read_reply
+from flowgen_analysis.flows.replies import read_reply
 from flowgen_analysis.flows.structure import problems
 from flowgen_analysis.scoring.flowsim import flowsim
 

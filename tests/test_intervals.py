@@ -32,9 +32,9 @@ from flowgen_analysis.analysis.statistics import (
 from flowgen_analysis.figures.discoveries import repairs_html
 from flowgen_analysis.flows.dataset import Run, load_samples
 from flowgen_analysis.flows.files import InputError
-from flowgen_analysis.generation.nearest import Nearest
-from flowgen_analysis.generation.offline import generate_run
-from flowgen_analysis.generation.rules import Rules
+from flowgen_analysis.generation.baselines.generator import generate_run
+from flowgen_analysis.generation.baselines.nearest import Nearest
+from flowgen_analysis.generation.baselines.rules import Rules
 from flowgen_analysis.scoring.scores import score_runs
 
 SCORE = st.floats(0, 1).map(lambda x: round(x, 3))

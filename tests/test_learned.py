@@ -15,10 +15,10 @@ from flowgen_analysis.flows.dataset import check_expected
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Sample, Step
 from flowgen_analysis.flows.structure import structure_errors
+from flowgen_analysis.generation.baselines.generator import generate_run, is_stale, question
+from flowgen_analysis.generation.baselines.nearest import Nearest
 from flowgen_analysis.generation.learned.learned import Learned
 from flowgen_analysis.generation.learned.linear import Linear
-from flowgen_analysis.generation.nearest import Nearest
-from flowgen_analysis.generation.offline import generate_run, is_stale, question
 from flowgen_analysis.scoring.flowsim import score_pairs
 from flowgen_analysis.synthesis.datasets import make_dataset
 

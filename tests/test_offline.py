@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
 from flowgen_analysis.flows.dataset import check_expected, load_runs, load_samples, save_run
 from flowgen_analysis.flows.model import BLOCK_STEPS, Flow, Sample, Step
-from flowgen_analysis.generation.nearest import Nearest
-from flowgen_analysis.generation.offline import fingerprint, generate_run, is_stale
-from flowgen_analysis.generation.rules import Rules
+from flowgen_analysis.generation.baselines.generator import fingerprint, generate_run, is_stale
+from flowgen_analysis.generation.baselines.nearest import Nearest
+from flowgen_analysis.generation.baselines.rules import Rules
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = [
@@ -83,7 +83,7 @@ def test_a_run_knows_when_it_is_stale(make, tmp_path):
 def test_the_code_hash_covers_the_modules_a_generator_builds_on(monkeypatch):
     before = fingerprint(Rules(), SAMPLES)
     source = __import__("inspect").getsource
-    changed = "flowgen_analysis.generation.triggers"
+    changed = "flowgen_analysis.generation.baselines.triggers"
     monkeypatch.setattr("inspect.getsource", lambda m: source(m) + ("# new" if m.__name__ == changed else ""))
     assert fingerprint(Rules(), SAMPLES)["code"] != before["code"]
     assert fingerprint(Rules(), SAMPLES)["data"] == before["data"]

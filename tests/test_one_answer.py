@@ -22,7 +22,7 @@ from flowgen_analysis.flows.dataset import Run, save_run, save_samples
 from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.reports.content import Cell, Content
-from flowgen_analysis.reports.markdown import page_markdown as markdown
+from flowgen_analysis.reports.forms.markdown import page_markdown as markdown
 from flowgen_analysis.widgets.sheets import Causes, Compare, Shared, SliceBar
 from flowgen_analysis.workbench import Workbench
 

@@ -9,7 +9,7 @@ from shared import ROOT, SHARED, json_lines, needs_shared
 from flowgen_analysis.flows.dataset import load_runs, load_samples
 from flowgen_analysis.flows.model import Flow
 from flowgen_analysis.flows.reading import flow_to_dict
-from flowgen_analysis.flows.repair import read_reply
+from flowgen_analysis.flows.replies import read_reply
 
 CASES = json_lines(ROOT / "tests" / "damaged_replies.jsonl")
 

@@ -26,8 +26,8 @@ from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.reports.build import summary
 from flowgen_analysis.reports.content import number
 from flowgen_analysis.reports.differences import compare_reports, differences, load_report, rated
-from flowgen_analysis.reports.html import page_html, sample_flows
-from flowgen_analysis.reports.notebook import cells as notebook_cells
+from flowgen_analysis.reports.forms.html import page_html, sample_flows
+from flowgen_analysis.reports.forms.notebook import cells as notebook_cells
 from flowgen_analysis.reports.write import write_report
 
 DATE = "2026-11-20"

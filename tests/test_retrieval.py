@@ -9,9 +9,9 @@ from flowgen_analysis.flows.dataset import load_samples
 from flowgen_analysis.flows.environment import Environment, StepDefinition, load_environment
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Sample, Step
+from flowgen_analysis.generation.baselines.generator import question
 from flowgen_analysis.generation.models.prompts import DEPTH, create_flow_prompt, populate_inputs_prompt
 from flowgen_analysis.generation.models.scope import plan_calls
-from flowgen_analysis.generation.offline import question
 from flowgen_analysis.generation.retrieval.deployments import Deployments
 from flowgen_analysis.generation.retrieval.perfect import PerfectRetriever
 from flowgen_analysis.generation.retrieval.recall import recall_by_sample, recall_rows

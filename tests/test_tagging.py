@@ -24,8 +24,8 @@ from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, 
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.widgets.rater import Rater, ratings_path
-from flowgen_analysis.widgets.tagger import Tagger
-from flowgen_analysis.widgets.tagger_states import KEYS, TAKEN, assign_keys
+from flowgen_analysis.widgets.tagger.states import KEYS, TAKEN, assign_keys
+from flowgen_analysis.widgets.tagger.tagger import Tagger
 
 EVIL = "<img src=x onerror=alert(1)>\"'\u202e{{x}}%{y}\n" + "w" * 10_000
 

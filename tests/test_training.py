@@ -11,7 +11,7 @@ from shared import ROOT
 from flowgen_analysis.cli.main import main
 from flowgen_analysis.flows.dataset import load_samples, save_samples
 from flowgen_analysis.flows.files import InputError
-from flowgen_analysis.flows.repair import read_reply
+from flowgen_analysis.flows.replies import read_reply
 from flowgen_analysis.generation.learned.learned import plain
 from flowgen_analysis.generation.training.lora import LoraSettings, load_lora, train_lora
 from flowgen_analysis.generation.training.sets import RECORD

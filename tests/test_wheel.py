@@ -39,7 +39,7 @@ def run(site, code, cwd):
 DEMO = """
 import contextlib, io, json
 from pathlib import Path
-import flowgen_analysis.widgets.explorer as explorer
+import flowgen_analysis.widgets.explorer.explorer as explorer
 from flowgen_analysis.cli.main import main
 def flowgen(*arguments):
     with contextlib.redirect_stdout(io.StringIO()) as said:

@@ -21,9 +21,9 @@ from flowgen_analysis.flows.dataset import Run, load_runs, load_samples
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project
 from flowgen_analysis.study import Study
-from flowgen_analysis.widgets import states
-from flowgen_analysis.widgets.explorer import Explorer
-from flowgen_analysis.widgets.history import View
+from flowgen_analysis.widgets.explorer import states
+from flowgen_analysis.widgets.explorer.explorer import Explorer
+from flowgen_analysis.widgets.explorer.history import View
 from flowgen_analysis.widgets.overview import overview
 
 REAL = ROOT.parent / "shared" / "data" / "real" / "homeassistant"

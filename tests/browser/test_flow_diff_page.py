@@ -13,7 +13,7 @@ from test_workbench import contrast
 sys.path.append(str(Path(__file__).parents[1]))
 from hostile import EVIL, LOOP, hostile, made
 
-from flowgen_analysis.figures.flow_diff import flow_diff
+from flowgen_analysis.figures.flow_diff.diff import flow_diff
 from flowgen_analysis.figures.style import page as with_style
 from flowgen_analysis.flows.model import Flow, Sample, Trigger
 
@@ -104,10 +104,10 @@ def test_hostile_text_stays_text_and_in_its_cell(watched, text, width):
 
 CELL = """
 import json
-from flowgen_analysis.figures.flow_diff import flow_diff
+from flowgen_analysis.figures.flow_diff.diff import flow_diff
 from flowgen_analysis.flows.dataset import read_generation, read_sample
 from flowgen_analysis.widgets.panels import SampleView
-from flowgen_analysis.widgets.states import view_state
+from flowgen_analysis.widgets.explorer.states import view_state
 sample, made = read_sample(json.loads(SAMPLE)), [read_generation(g) for g in json.loads(MADE)]
 events, shown = [], ["one", "two"]
 html = flow_diff(sample, made, shown)

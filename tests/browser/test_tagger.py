@@ -21,7 +21,7 @@ TAGGER = """
 import os
 from pathlib import Path
 from flowgen_analysis.project import Project
-from flowgen_analysis.widgets.tagger import Tagger
+from flowgen_analysis.widgets.tagger.tagger import Tagger
 Path("../kernel").write_text(str(os.getpid()))
 project = Project.open("..")
 samples = project.samples("test")

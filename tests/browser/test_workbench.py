@@ -176,7 +176,7 @@ from flowgen_analysis.features.registry import Registry
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.model import Flow, Generation, Sample, Step
 from flowgen_analysis.study import Study
-from flowgen_analysis.widgets.explorer import Explorer
+from flowgen_analysis.widgets.explorer.explorer import Explorer
 evil = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e' + "w" * 10_000
 flow = Flow(components=[Step(name="log", step=1)])
 samples = [Sample(id=f"{i}{evil}", requirement=evil, expected=[flow], domain=f"{i % 2}{evil}") for i in range(8)]
