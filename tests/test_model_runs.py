@@ -228,7 +228,9 @@ def test_a_notebook_shows_one_line_and_no_key(project, monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     with Loopback(by_heart(TEST)) as server:
         serve(project, server)
-        NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(project.root)}}).execute()
+        NotebookClient(
+            notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(project.root)}}
+        ).execute()
         assert len(server.seen) == 4
     [shown] = notebook.cells[1].outputs
     lines = shown["data"]["text/plain"].splitlines()

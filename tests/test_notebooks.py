@@ -11,7 +11,18 @@ NOTEBOOKS = sorted(
 )
 
 
-@pytest.mark.parametrize("notebook", [str(n) for n in NOTEBOOKS])
+# What takes seconds and shows again what other notebooks and tests hold.
+LONG = {f"tutorials/{name}.ipynb" for name in ("compare_two_runs", "datasets", "findings", "run_a_model")}
+LONG |= {"generation/retrieval/49_found.ipynb"}
+
+
+def test_long_notebooks_are_there():
+    assert {str(n) for n in NOTEBOOKS} >= LONG
+
+
+@pytest.mark.parametrize(
+    "notebook", [pytest.param(str(n), marks=[pytest.mark.verify] * (str(n) in LONG)) for n in NOTEBOOKS]
+)
 def test_notebook(notebook: str, tmp_path: Path):
     ended = run_notebook(str(ROOT / "nbs" / notebook), str(tmp_path / "output"))
     said = (tmp_path / "output").read_text(errors="replace")

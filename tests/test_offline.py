@@ -123,7 +123,7 @@ def test_rules_write_flows_that_hold_together_whatever_they_read(requirement):
 
 
 def test_a_long_requirement_is_read_in_time():
-    start = time.perf_counter()
+    start = time.process_time()
     texts = (
         "if ",
         "When an incident is created and ",
@@ -136,7 +136,7 @@ def test_a_long_requirement_is_read_in_time():
     for text in texts:
         text *= 20_000 // len(text)
         assert_holds_together(Rules().generate(Sample(id="s", requirement=text)))
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 @pytest.mark.parametrize("name", ["flowbench", "servicenow_fluent", "homeassistant"])
