@@ -53,6 +53,7 @@ SCORES: dict[str, Draw] = {
     "skewed": lambda rng, size: rng.beta(6, 1.2, size),
     "two humps": _humps,
     **{f"{share}% zeros": with_zeros(_body, share / 100) for share in (4, 8, 12)},
+    "0.7, alike": bell(0.7, 0.03),
     **{f"{m}, alike, {s}% zeros": with_zeros(bell(m, 0.03), s / 100) for m in (0.7, 0.8, 0.9) for s in (4, 8)},
 }
 MANY_ZEROS = {f"0.7, alike, {s}% zeros": with_zeros(bell(0.7, 0.03), s / 100) for s in (20, 30)}

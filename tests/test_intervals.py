@@ -1,7 +1,7 @@
 """Intervals by what they promise: how often they hold the truth, in the shapes that scores, differences and shares have.
 
 The figures of Student's t, and those before the unseen were allowed for, stand beside each floor. `pytest -m verify` draws
-each shape 20,000 times and compares the tables of the notebook with what it finds.
+each shape 10,000 times and compares the tables of the notebook with what it finds.
 """
 
 import json
@@ -235,11 +235,11 @@ def figure(pattern: str) -> float:
 @pytest.mark.verify
 def test_the_table_of_means_is_what_is_simulated(real):
     """Every named shape at every n: 93% or more; before, 62%."""
-    found = sim.coverage(sim.SCORES | real, sim.used, repeats=20_000)
+    found = sim.coverage(sim.SCORES | real, sim.used, repeats=10_000)
     assert found["coverage"].min() > 0.935
     assert found["unmarked"].fill_nan(1).min() > 0.935
     assert abs(100 * found["coverage"].min() - figure(r"Least of all is ([\d.]+)%")) < 0.5
-    many = sim.coverage(sim.MANY_ZEROS, sim.used, repeats=20_000)
+    many = sim.coverage(sim.MANY_ZEROS, sim.used, repeats=10_000)
     assert many["unmarked"].fill_nan(1).min() > 0.93
     assert abs(100 * many["coverage"].min() - figure(r"at n = 5, it may be ([\d.]+)%")) < 1
     rows = [[x.strip() for x in line.split("|")[1:-1]] for line in told().splitlines() if line.startswith("| ")]
@@ -249,19 +249,20 @@ def test_the_table_of_means_is_what_is_simulated(real):
         own = found.filter(pl.col("shape") == shape)
         some = own.filter(pl.col("n").is_in((8, 23, 50, 108)))
         least = [100 * own["t"].min(), 100 * own["coverage"].min()]
-        assert np.allclose(quoted, [*least, *(100 * some["coverage"]), *some["width"]], atol=0.6), shape
+        assert np.allclose(quoted[:6], [*least, *(100 * some["coverage"])], atol=1), shape
+        assert np.allclose(quoted[6:], some["width"], atol=0.05), shape
 
 
 @pytest.mark.verify
 def test_differences_and_losses_hold_as_the_notebook_says():
     """Before: 41% of the samples of 5 with 90% ties; 89% of the losses."""
-    found = sim.coverage(sim.DIFFERENCES, sim.used_for_differences, repeats=20_000, bounds=(-1.0, 1.0))
+    found = sim.coverage(sim.DIFFERENCES, sim.used_for_differences, repeats=10_000, bounds=(-1.0, 1.0))
     assert found["coverage"].min() > 0.935
     assert abs(100 * found["coverage"].min() - figure(r"elsewhere: ([\d.]+)% or more")) < 0.5
-    rare = sim.coverage(sim.RARE, sim.used_for_differences, (23,), 20_000, (-1.0, 1.0)).row(0, named=True)
+    rare = sim.coverage(sim.RARE, sim.used_for_differences, (23,), 10_000, (-1.0, 1.0)).row(0, named=True)
     assert abs(100 * rare["coverage"] - figure(r"within 0.1: ([\d.]+)% at n = 23")) < 1
     assert rare["unmarked"] > 0.95
-    lost = sim.coverage(sim.LOSSES, sim.used_for_losses, repeats=20_000)
+    lost = sim.coverage(sim.LOSSES, sim.used_for_losses, repeats=10_000)
     assert abs(100 * lost["coverage"].min() - figure(r"holds the true mean in ([\d.]+)% or more, Student")) < 0.5
     assert lost["coverage"].min() > 0.925
 

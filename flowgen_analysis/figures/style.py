@@ -28,7 +28,7 @@ def percent(value: float | None) -> str:
 
 
 def interval(mean: Mean) -> str:
-    """The 95% interval as `50.2 – 78.0`, with `~` where it may be too narrow at this n; empty where there is none."""
+    """The 95% interval as `50.2 – 78.0`, with `~` where it may be too narrow; empty where there is none."""
     return "" if mean.low is None else f"{percent(mean.low)} – {percent(mean.high)}{'~' if mean.optimistic else ''}"
 
 # %% ../../nbs/figures/60_style.ipynb #cell-11
@@ -43,7 +43,7 @@ def describe(mean: Mean, what: str = "mean") -> str:
     """A mean in one line of plain text: value, interval, n, and why it is grey."""
     if mean.mean is None:
         return "no score"
-    narrow = "~ interval optimistic at this n" if mean.optimistic else ""
+    narrow = "~ few and alike: may be too narrow" if mean.optimistic else ""
     shown = mean.low is not None and f"95% {interval(mean)}"
     parts = [f"{what} {percent(mean.mean)}", shown, f"n {mean.n}", narrow, few(mean)]
     return ", ".join(p for p in parts if p)

@@ -43,7 +43,7 @@ def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None =
     )
     head = f'<thead><tr><th scope="col">Feature</th><th scope="col">n</th>{heads}</tr></thead>'
     body = "".join(f"<tbody>{_group(t, len(models) + 2)}</tbody>" for t in tables)
-    caption = '<p class="fg-caption">Mean FlowSim with 95% interval. <b>Best</b>, <u>second</u>; ○ fewer than 6 samples; ~ interval optimistic at this n.</p>'
+    caption = '<p class="fg-caption">Mean FlowSim with 95% interval. <b>Best</b>, <u>second</u>; ○ fewer than 6 samples; ~ few and alike, the interval may be too narrow.</p>'
     return page(f'<div class="fg-scroll"><table class="fg-table">{head}{body}</table></div>{caption}')
 
 

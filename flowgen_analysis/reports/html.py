@@ -58,7 +58,7 @@ def cell_html(cell: Cell) -> Markup:
     told = Markup(f"<{tag}>{told}</{tag}>") if tag else told
     few = Markup('<span class="few" title="fewer than 6 samples">○ </span>') if cell.few else ""
     ends = interval(cell)
-    narrow = '<span title="may be too narrow at this n">~</span>' if cell.optimistic else ""
+    narrow = '<span title="few and alike: may be too narrow">~</span>' if cell.optimistic else ""
     return Markup(f'{few}{told} <span class="interval">{ends}{narrow}</span>') if ends else Markup(f"{few}{told}")
 
 

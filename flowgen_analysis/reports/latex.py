@@ -142,7 +142,7 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\parindent}{0pt}\setlength{\parskip}{4pt}
 \sloppy
 """
-_LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples. ~ the interval may be too narrow at this n. Bold and underlined: the highest and second highest mean, whether or not they can be told apart."
+_LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples. ~ few samples, and alike: the interval may be too narrow. Bold and underlined: the highest and second highest mean, whether or not they can be told apart."
 
 
 def page_latex(content: Content) -> str:

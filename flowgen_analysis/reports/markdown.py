@@ -23,7 +23,7 @@ def escaped(text: str) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell with its interval; ° where fewer than 6 samples are behind it, ~ where the interval is optimistic at this n."""
+    """A cell with its interval; ° where fewer than 6 samples are behind it, ~ where the interval may be too narrow."""
     if cell.kind == "text":
         return escaped(number(cell))
     mark = {"best": "**", "second": "*"}.get(cell.mark, "")
@@ -89,7 +89,7 @@ def _diff_line(line: str) -> str:
     return line[0] + " " + line[2:]
 
 # %% ../../nbs/reports/80_markdown.ipynb #cell-16
-_LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples: no paired test could find a difference. ~ the interval may be too narrow at this n. Bold and italics: the highest and second highest mean, whether or not they can be told apart."
+_LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples: no paired test could find a difference. ~ few samples, and alike: the interval may be too narrow. Bold and italics: the highest and second highest mean, whether or not they can be told apart."
 _READ = 3  # samples whose flows are shown as a diff
 
 
