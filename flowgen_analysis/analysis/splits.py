@@ -48,7 +48,7 @@ def best_slices(cells: Cells, found: Scan, top: int, by: str = "effect") -> Find
         same[lead] = False
         free[lead], free[same] = False, False
         leaders.append(lead)
-        alike.append(rows[same])
+        alike.append(rows[same & (signs == signs[lead])])
     kept = np.array(leaders, np.int64)
     return Finds(rows[kept], signs[kept], *cells.sides(found.terms, rows[kept]), alike)
 

@@ -179,16 +179,21 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-10
 def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
-    """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved."""
+    """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved.
+
+    Nor has a step in a block that is extra, or without one that is missing.
+    """
     for e in sorted(e for e, name in how.items() if name == "moved"):
         g, above = at.steps[e], at.e[e].parent
-        if at.steps.get(above) != at.g[g].parent or any(at.inside(e, g)):
+        if any(at.inside(e, g)):
+            continue
+        if _same_place(at, e, g):
+            how[e] = "kept"
+        if how[e] == "kept" or at.steps.get(above) != at.g[g].parent:
             continue
         beside = ((i, m) for i, m in at.steps.items() if at.e[i].parent == above and at.g[m].parent == at.g[g].parent)
         passed = [i for i, m in beside if (i < e) != (m < g)]
-        if not passed:
-            how[e] = "kept"
-        elif min(passed) < e and all(how.get(i) == "moved" for i in passed):
+        if passed and min(passed) < e and all(how.get(i) == "moved" for i in passed):
             at.moved_with[e] = min(passed)
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-12

@@ -59,8 +59,9 @@ def notebook_text(content: Content, project: Path, folder: Path, options: dict[s
         cell["id"] = f"cell-{i:02d}"
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
-        book, timeout=seconds, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
-    )
+        book, timeout=seconds, startup_timeout=seconds, kernel_name="python3", record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )  # fmt: skip
     try:
         client.execute()
     except CellExecutionError as e:
