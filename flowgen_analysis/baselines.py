@@ -88,8 +88,8 @@ def _is_out_of_date(project: Project, dataset: str, generator: Generator, sample
 def stale_baseline(project: Project, dataset: str, run: Run, samples: Sequence[Sample]) -> str:
     """Why a run of an offline generator is not what it would make today, in a few words; empty where it is, and where the
     run does not say what made it. Raises `InputError` where the data cannot be read."""
-    said = (run.generations[0].model_extra or {}).get("made") if run.generations else None
-    if run.model not in BASELINES or not isinstance(said, dict):
+    said = run.made
+    if run.model not in BASELINES or not said:
         return ""
     if run.model == "learned" and not can_learn(project, dataset):
         return "its training samples are gone"

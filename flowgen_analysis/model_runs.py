@@ -286,8 +286,8 @@ def _stale_model(
     project: Project, dataset: str, run: Run, samples: Sequence[Sample],
     settings: dict[bool, Callable[[Sample], Setting]],
 ) -> str:  # fmt: skip
-    said = (run.generations[0].model_extra or {}).get("made") if run.generations else None
-    if not isinstance(said, dict) or "asked" not in said or not isinstance(said.get("retriever"), dict):
+    said = run.made
+    if "asked" not in said or not isinstance(said.get("retriever"), dict):
         return ""
     entry = project_models(project).get(str(said.get("generator")))
     if entry is None:

@@ -144,6 +144,11 @@ class Run(NamedTuple):
     model: str
     generations: list[Generation]
 
+    @property
+    def made(self) -> dict[str, Any]:
+        """What its first generation says of its making; nothing where it says nothing."""
+        return self.generations[0].making if self.generations else {}
+
     def missing(self, samples: Iterable[Sample]) -> list[str]:
         """Ids of the samples that the run says nothing about."""
         present = {g.sample_id for g in self.generations}

@@ -178,3 +178,9 @@ class Generation(_Record):
     def readable(self) -> bool:
         """Whether there is a flow to score."""
         return self.generated is not None
+
+    @property
+    def making(self) -> dict[str, Any]:
+        """What it says of its making (`made`); nothing where it says nothing."""
+        found = (self.model_extra or {}).get("made")
+        return found if isinstance(found, dict) else {}

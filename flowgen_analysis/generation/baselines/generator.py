@@ -136,6 +136,5 @@ def is_stale(generations: Sequence[Generation], generator: Generator, samples: I
     """
     samples = list(samples)
     now = fingerprint(generator, samples)
-    made = [(g.model_extra or {}).get("made") for g in generations]
     same_samples = [g.sample_id for g in generations] == [s.id for s in samples]
-    return now["code"] is None or not same_samples or any(m != now for m in made)
+    return now["code"] is None or not same_samples or any(g.making != now for g in generations)

@@ -189,9 +189,8 @@ class ModelRun:
 
 def differs(generation: Generation, made: dict[str, Any]) -> list[str]:
     """What of `made`, by its names, is not what made `generation`; all of them where the generation does not say."""
-    said = (generation.model_extra or {}).get("made")
-    now = json_like(made)
-    return [k for k, v in now.items() if not isinstance(said, dict) or json_like(said).get(k) != v]
+    said, now = json_like(generation.making), json_like(made)
+    return [k for k, v in now.items() if not said or said.get(k) != v]
 
 
 def _rows(path: str | Path) -> list[Generation]:
