@@ -196,7 +196,7 @@ def test_the_heatmap_says_what_the_analysis_says(pair, text):
     for row in heat.to_dicts():
         cut = within[index.names.index(row["name"])]
         known = next(m for m in profile(index, cut).models if m.model == row["model"])
-        assert (row["n"], row["mean"], row["low"], row["high"]) == known.inside
+        assert (row["n"], row["mean"], row["low"], row["high"]) == known.inside[:4]
         assert row["coverage"] == pytest.approx(known.coverage)
         if row["model"] == "same":
             assert row["q"] is None
