@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 
 import polars as pl
@@ -82,10 +81,8 @@ def hostile(tmp_path_factory):
     return wb
 
 
-def test_a_bundled_report_is_quick_and_small(workbench, tmp_path):
-    start = time.perf_counter()
+def test_a_bundled_report_is_small(workbench, tmp_path):
     path = workbench.report(tmp_path / "r.html", date=DATE)
-    assert time.perf_counter() - start < 10  # 2 to 3 s measured, beside four other workers on two cores
     assert path.stat().st_size < 6 * MEGABYTE
 
 
