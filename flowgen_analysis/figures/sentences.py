@@ -47,18 +47,21 @@ def leading(stand: Standing, dataset: str, unit: str = "sample") -> list[str]:
 _GROUPS = {
     "higher": "is ahead of {}",
     "fragile": "is ahead of {}, but one more collapsed sample would undo that",
+    "fragile behind": "is behind {}, but one more collapsed sample would undo that",
     "none": "cannot be told apart from {}",
-    "too few": "has too few samples in common with {} to be told apart",
+    "too few": "differs from {} on too few {unit}s to be told apart",
     "lower": "is behind {}",
 }
 
 
-def against_others(stand: Standing) -> list[str]:
-    """The leader against every other model, each in one group."""
-    groups = {name: stand.told(name) for name in _GROUPS}
+def against_others(stand: Standing, unit: str = "sample") -> list[str]:
+    """The leader against every other model, each in one group. unit: what is independent."""
+    groups = {name: stand.told(name.split(" behind")[0]) for name in _GROUPS}
+    for name, behind in (("fragile", False), ("fragile behind", True)):
+        groups[name] = [r for r in groups[name] if (r["difference"] < 0) is behind]
     groups["too few"] = [r for r in groups["too few"] if r["n"]]
     parts = [
-        f"{text.format(words((_ahead(r) for r in groups[name]), most=_NAMED))}"
+        text.format(words((_ahead(r) for r in groups[name]), most=_NAMED), unit=unit)
         for name, text in _GROUPS.items()
         if groups[name]
     ]
@@ -113,7 +116,7 @@ def too_close(stand: Standing) -> list[str]:
     """That the leader and others are closer than FlowSim can order models; nothing where none is."""
     best = stand.means.get(stand.leader)
     close = [m for m in stand.order[1:] if best and is_close(best.mean, stand.means[m].mean)]
-    return [f"{words([stand.leader, *close], most=_NAMED)} are {worth_sentence()}"] if close else []
+    return [f"{words([stand.leader, *close], most=_NAMED)} are {worth_sentence()}."] if close else []
 
 
 def verdict_sentences(
@@ -123,4 +126,4 @@ def verdict_sentences(
     said = leading(stand, dataset, unit)
     if not stand.leader:
         return said
-    return [*said, *against_others(stand), *too_close(stand), *(loses_by(top) if top else []), *broken(rows)]
+    return [*said, *against_others(stand, unit), *too_close(stand), *(loses_by(top) if top else []), *broken(rows)]
