@@ -1,4 +1,4 @@
-"""How the tests are run: with few examples or many, and which of them stay together."""
+"""How the tests are run: with few examples or many, and on how many threads."""
 
 import os
 
@@ -11,12 +11,4 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "xdist_group: tests that stay together on one worker")
     shared.LONG = config.option.markexpr != "not verify"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run two at a time, those of a file stay together, for what they share is slow to make; notebooks share nothing."""
-    for item in items:
-        if item.path.name != "test_notebooks.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
