@@ -17,7 +17,7 @@ import polars as pl
 from .analysis.agreement import load_ratings
 from .analysis.causes import TopCauses, cause_table, top_causes, worth_table
 from .analysis.clusters import Cluster, failures_alike
-from .analysis.compare import compare, regressions
+from .analysis.compare import benjamini_hochberg, compare, regressions
 from .analysis.discover import Discovery, discover
 from .analysis.facts import sample_facts
 from .analysis.grid import Grid
@@ -237,9 +237,26 @@ class Study(Scored):
     def compare(
         self, models: Sequence[str] = (), baseline: str = "", slices: Sequence[str] = ("",), metric: str = "inputs"
     ) -> pl.DataFrame:
-        """Models paired on the samples of each slice; see `analysis.compare.compare`. Raises `InputError`."""
+        """Models paired on the samples of each slice; see `analysis.compare.compare`. All samples are one question, whose q is over
+        all pairs of models, wherever it is asked; slices are another, whose q is over those asked for. Raises `InputError`."""
         key = ("compare", *models, "|", baseline, "|", *slices, "|", metric)
-        return self._once(key, lambda: compare(self.index(metric), models, baseline, slices))
+        return self._once(key, lambda: self._by_family(compare(self.index(metric), models, baseline, slices), metric))
+
+    def _by_family(self, found: pl.DataFrame, metric: str) -> pl.DataFrame:
+        """The rows with q over the family that their question belongs to."""
+        known = found["n"].to_numpy() > 0
+        parts = np.array([bool(s) for s in found["slice"]], bool)
+        whole = {frozenset((r["a"], r["b"])): r for r in self.pairs(metric).to_dicts()}
+        for p, q in (("p", "q"), ("p_collapse", "q_collapse")):
+            values = benjamini_hochberg(np.where(known & parts, found[p].to_numpy(), np.nan))
+            of_pair = [whole[frozenset(pair)][q] for pair in found.select("a", "b").iter_rows()]
+            told = [v if part else w for v, w, part in zip(values.tolist(), of_pair, parts.tolist(), strict=True)]
+            found = found.with_columns(pl.Series(q, told, pl.Float64).fill_nan(None))
+        return found
+
+    def pairs(self, metric: str = "inputs") -> pl.DataFrame:
+        """Every pair of models on all samples, q over all of them."""
+        return self._once(("pairs", metric), lambda: compare(self.index(metric)))
 
     def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
         """The samples of a slice on which `new` scores lower than `old` by more than `by` (0..1), the worst first."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flowgen_analysis.widgets.tagbook import TagBook
+from flowgen_analysis.features.tagbook import TagBook
 
 
 def write_many(path: Path, by: str, n: int) -> None:

@@ -219,6 +219,28 @@ def test_the_compare_view_shows_what_the_study_says(workbench):
     assert marks == sum(verdict(r) in ("higher", "lower") for r in rows)
 
 
+def test_all_samples_are_one_question_with_one_q(workbench, content):
+    """Asked alone, among slices, of the leader, in the strip of the explorer, in a view and in a report."""
+    study, explorer = workbench.study, workbench.explorer()
+    leader = study.standing().leader
+    truth = {r["b"]: r for r in study.standing().rows}
+    sheet = Compare(Shared(), lambda: study)
+    for other, row in truth.items():
+        alone = workbench.compare(leader, other).row(0, named=True)
+        among = workbench.compare(leader, other, slices=["", *SLICES[1:]]).row(0, named=True)
+        shell = said(workbench, "compare", "d", "-m", leader, "-m", other)["comparisons"][0]
+        explorer.baseline = other
+        strip = next(r for r in explorer._panel.means["rows"] if r["name"] == leader)["difference"]
+        sheet.settings = {"a": leader, "b": other}
+        first = study.compare((leader, other), slices=tuple(sheet.slices())).row(0, named=True)
+        for found in (alone, among, shell, first):
+            assert [found[k] for k in ("p", "q", "q_collapse")] == [row[k] for k in ("p", "q", "q_collapse")]
+            assert verdict(found) == verdict(row)
+        assert f"q {p_value(row['q'])}" in strip["test"]
+        assert (strip["why"] == "") is (verdict(row) in ("higher", "lower"))
+        assert p_value(row["q"]) in html.unescape(markdown(content).replace("\\", ""))
+
+
 def test_the_heatmap_and_a_comparison_of_features_agree_to_the_q(workbench):
     explorer = workbench.explorer()
     explorer.baseline = "brief"

@@ -402,9 +402,9 @@ def deployed(workbench, tmp_path_factory):
 _MEAN = r"([\d.]+)(?: \[([\d.]+), ([\d.]+)\])?"
 _GROUPS = {
     "is ahead of": {"higher", "fragile"},
-    "is behind": {"lower"},
+    "is behind": {"lower", "fragile"},
     "cannot be told apart from": {"no difference shown"},
-    "has too few samples in common with": {"too few to tell"},
+    "differs from": {"too few to tell"},
 }
 
 

@@ -6,7 +6,7 @@
 __all__ = ['RANKED', 'Standing', 'standing', 'turned']
 
 # %% ../../nbs/analysis/14_standing.ipynb #cell-02
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,8 @@ class Standing(NamedTuple):
 
     order: the ranked models, best first, by their means on the `n` samples that all of them have. means: of each of them there
     (0..1). short: models with too few scores to be ranked, and how many they have. lacking: ranked models that miss samples, and
-    how many. rows: of the leader against each other model, as `compare` has them on all samples that both have, `a` the leader.
+    how many. rows: of the leader against each other model, as `compare` has them on all samples that both have (q over all pairs of
+    models), `a` the leader.
     """
 
     order: list[str]
@@ -61,12 +62,17 @@ def standing(index: SliceIndex) -> Standing:
     found = {m.model: m.mean for m in index.means(shared)} if shared.any() else dict.fromkeys(ranked, Mean(0, None))
     means = {m: found[m] for m in ranked}
     order = sorted(ranked, key=lambda m: (-(means[m].mean or 0.0), m))
-    rows = [turned(row) for row in compare(index, (), order[0]).to_dicts()] if len(index.models) > 1 and order else []
+    rows = _of_leader(compare(index).to_dicts(), order[0]) if len(index.models) > 1 and order else []
     short = {m: n for m, n in counts.items() if m not in ranked}
     lacking = {m: most - counts[m] for m in ranked if counts[m] < most}
     if not lacking and int(shared.sum()) < most:
         lacking = {m: most - int(shared.sum()) for m in ranked}
     return Standing(order, int(shared.sum()), means, short, lacking, rows)
+
+
+def _of_leader(pairs: Iterable[dict[str, Any]], leader: str) -> list[dict[str, Any]]:
+    """The pairs that the leader is in, seen from its side; p and q as they are among all pairs."""
+    return [row if row["a"] == leader else turned(row) for row in pairs if leader in (row["a"], row["b"])]
 
 
 _SIDES = (("a", "b"), ("wins", "losses"), ("collapsed_a", "collapsed_b"))

@@ -101,7 +101,10 @@ class Drawn(Exploration):
 
     def _means_state(self) -> states.State:
         held = self._held
-        shown = tables.means_state(self._now.grid, held.inside, held.outside, self._against, f"FlowSim, {self.metric}")
+        whole = not self.slice.text and len(self.index.models) > 1
+        pairs = self._desk.study.compare((), self._against, ("",), self.metric).to_dicts() if whole else []
+        title = f"FlowSim, {self.metric}"
+        shown = tables.means_state(self._now.grid, held.inside, held.outside, self._against, title, pairs)
         return shown | {"notes": self._desk.study.notes}
 
     def _main_state(self) -> states.State:

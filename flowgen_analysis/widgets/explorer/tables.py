@@ -6,8 +6,8 @@
 __all__ = ['why_grey', 'Row', 'cells', 'feature_rows', 'slice_rows', 'models_of', 'table_state', 'means_state', 'table_frame']
 
 # %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-02
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -153,12 +153,21 @@ def table_state(grid: Grid, rows: Sequence[Row], measure: str, baseline: str, wi
     }
 
 # %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-18
-def means_state(grid: Grid, inside: np.ndarray, outside: np.ndarray, baseline: str, title: str) -> State:
-    """Each model in the slice, outside it, its share of the loss, and its difference to the baseline in the slice."""
+def means_state(
+    grid: Grid, inside: np.ndarray, outside: np.ndarray, baseline: str, title: str, pairs: Sequence[Mapping[str, Any]] = (),
+) -> State:  # fmt: skip
+    """Each model in the slice, outside it, its share of the loss, and its difference to the baseline in the slice. pairs: rows of a
+    comparison of each model with the baseline, where their q are of a larger family than this row."""
     row = [Row("", "", "", inside, 0)]
     values, rest = cells(grid, row, "value", baseline)[0], [_mean(m) for m in grid.means(outside)]
     lost = grid.coverage(inside)
     differ = cells(grid, row, "difference", baseline)[0] if len(grid.index.models) > 1 else [None] * len(values)
+    known = {r["a"]: r for r in pairs}
+    found = zip(grid.index.models, grid.differences(inside, baseline), differ, strict=True) if known else []
+    differ = [
+        _difference(d, r["q"], r["q_collapse"], len(known), False) if (r := known.get(m)) else own
+        for m, d, own in found
+    ] or differ
     shown = zip(models_of(grid.index), values, rest, lost, differ, strict=True)
     rows = [m | {"inside": a, "outside": b, "lost": c, "difference": d} for m, a, b, c, d in shown]
     return {"title": title, "baseline": baseline, "rows": rows}
