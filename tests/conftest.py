@@ -12,3 +12,13 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 
 def pytest_configure(config: pytest.Config) -> None:
     shared.LONG = config.option.markexpr != "not verify"
+
+
+# The files that take longest, longest first: whoever is done takes the next, so that none is left with a long one at the end.
+_LONG = ("test_notebooks", "test_tagger", "test_reports", "test_batch", "test_workbench", "test_model_runs", "test_flow_diff_page",
+         "test_app", "test_report", "test_discovery", "test_models", "test_one_answer")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: i for i, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(_LONG)))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from shared import ROOT
 
 from flowgen_analysis.analysis.bitsets import pack
+from flowgen_analysis.analysis.causes import worth_table
 from flowgen_analysis.analysis.compare import paired
 from flowgen_analysis.analysis.grid import Grid
 from flowgen_analysis.analysis.index import SliceIndex
@@ -36,6 +37,7 @@ from flowgen_analysis.generation.baselines.generator import generate_run
 from flowgen_analysis.generation.baselines.nearest import Nearest
 from flowgen_analysis.generation.baselines.rules import Rules
 from flowgen_analysis.scoring.scores import score_runs
+from flowgen_analysis.scoring.what_if import Repairs
 
 SCORE = st.floats(0, 1).map(lambda x: round(x, 3))
 
@@ -96,8 +98,13 @@ def test_equal_differences_are_not_certain(n, gain):
 
 def test_what_a_repair_is_worth_is_never_negative():
     """Before: bounds of -1 and 1, so that three samples of a hundred helped gave a low end under 0."""
-    row = {"model": "m", "repair": "triggers", "n": 100, "helps": 3, "points": 0.01, "squares": 0.34, "score": 0.5}
-    assert "−" not in repairs_html(pl.DataFrame([row | {"repaired": 0.51}]))
+    points = [1 / 3 if i < 3 else 0.0 for i in range(100)]
+    frame = pl.DataFrame({"sample_id": [f"s{i}" for i in range(100)], "points": points}).with_columns(
+        model=pl.lit("m"), repeat=pl.lit(0), repair=pl.lit("triggers"), score=0.5, repaired=pl.col("points") + 0.5
+    )
+    [row] = worth_table(Repairs(frame), ["m"]).to_dicts()
+    assert 0 <= row["low"] < row["points"] < row["high"] <= 1
+    assert "−" not in repairs_html(pl.DataFrame([row]))
 
 
 def test_clusters_are_draws():

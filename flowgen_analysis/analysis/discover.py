@@ -21,6 +21,7 @@ from .index import SliceIndex
 from .scan import Cells, Scan, chance, family_best, scan
 from .slices import Slice
 from .splits import Finds, Held, best_slices, dealt_p, differences, effects, over_splits
+from .statistics import t_critical
 from ..flows.files import InputError
 
 # %% ../../nbs/analysis/18_discover.ipynb #cell-04
@@ -222,5 +223,5 @@ def _interval(cells: Cells, inside: np.ndarray, outside: np.ndarray) -> tuple[fl
     if size < 2:
         return None, None
     error = np.sqrt(size / (size - 1) * ((off - effect * weight)[used] ** 2).sum()) / weight.sum()
-    reach = float(stats.t.ppf(0.975, size - 1) * error)
+    reach = float(t_critical(size - 1) * error)
     return float(effect - reach), float(effect + reach)

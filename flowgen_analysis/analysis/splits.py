@@ -13,13 +13,13 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from . import bitsets
 from .index import SliceIndex
 from .scan import ADDS, Cells, Scan, scan
+from .statistics import t_critical
 
-# %% ../../nbs/analysis/17_splits.ipynb #cell-04
+# %% ../../nbs/analysis/17_splits.ipynb #cell-05
 ALIKE = 0.8
 
 
@@ -65,7 +65,7 @@ def _shared(sets: np.ndarray, one: np.ndarray) -> np.ndarray:
     """The Jaccard overlap of packed sets with one."""
     return bitsets.count(sets & one) / np.maximum(bitsets.count(sets | one), 1)
 
-# %% ../../nbs/analysis/17_splits.ipynb #cell-08
+# %% ../../nbs/analysis/17_splits.ipynb #cell-09
 CLUSTERS = 4  # from so many on, whole clusters are cut off
 
 
@@ -94,7 +94,7 @@ def _splits(cells: Cells, splits: int, seed: int) -> Iterator[tuple[np.ndarray, 
         picked = half(len(cells.values), cells.clusters, rng)
         yield from ((picked, ~picked), (~picked, picked))
 
-# %% ../../nbs/analysis/17_splits.ipynb #cell-12
+# %% ../../nbs/analysis/17_splits.ipynb #cell-13
 SAME, AMONG = 0.5, 10
 
 
@@ -146,7 +146,7 @@ def _resampled(values: np.ndarray) -> tuple[float, float, float]:
     size = len(values)
     if size < 2:
         return float("nan"), float("nan"), float("nan")
-    mean, reach = values.mean(), stats.t.ppf(0.975, size - 1) * np.sqrt((1 / size + 1) * values.var(ddof=1))
+    mean, reach = values.mean(), t_critical(size - 1) * np.sqrt((1 / size + 1) * values.var(ddof=1))
     return float(mean), float(mean - reach), float(mean + reach)
 
 
@@ -166,7 +166,7 @@ def differences(cells: Cells, inside: np.ndarray, outside: np.ndarray) -> tuple[
         off[c] = weights[c] * (a @ cells.values[s] / np.maximum(n, 1) - b @ cells.values[s] / np.maximum(m, 1))
     return off, weights
 
-# %% ../../nbs/analysis/17_splits.ipynb #cell-16
+# %% ../../nbs/analysis/17_splits.ipynb #cell-17
 DEALT = 9999  # ways to deal out; all there are, if they are fewer
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
 
-from ..analysis.statistics import SMALL, Mean
+from ..analysis.statistics import LEVEL, SMALL, Mean
 
 # %% ../../nbs/figures/00_style.ipynb #cell-04
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -51,7 +51,7 @@ def span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 # %% ../../nbs/figures/00_style.ipynb #cell-11
-_LEVELS = (0.05, 0.01)
+_LEVELS = (LEVEL, 0.01)
 
 
 def p_value(p: float | None) -> str:
