@@ -232,7 +232,9 @@ class Study(Scored):
         """Which model is better, and is it real? In sentences."""
         stand = self.standing(metric)
         top = self.top_causes(stand.leader, metric=metric) if stand.leader else None
-        return verdict_sentences(stand, self.dataset, self.unit, top, self.headlines)
+        outline = None if metric.startswith("outline") else self.standing("outline")
+        worth = self.worth(model=stand.leader, metric=metric).to_dicts() if stand.leader else []
+        return verdict_sentences(stand, self.dataset, self.unit, top, self.headlines, outline, worth)
 
     def compare(
         self, models: Sequence[str] = (), baseline: str = "", slices: Sequence[str] = ("",), metric: str = "inputs"

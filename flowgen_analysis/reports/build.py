@@ -8,7 +8,6 @@ __all__ = ['summary', 'build']
 # %% ../../nbs/reports/04_build.ipynb #cell-02
 from collections.abc import Callable, Iterator
 
-from ..figures.sentences import verdict_sentences
 from ..figures.style import counted, words
 from .content import Content, Section
 from .differences import report_data
@@ -21,9 +20,7 @@ from ..study import Study
 # %% ../../nbs/reports/04_build.ipynb #cell-04
 def summary(study: Study) -> list[str]:
     """The report in a few sentences."""
-    stand = study.standing()
-    top = study.top_causes(stand.leader) if stand.leader else None
-    return [*verdict_sentences(stand, study.dataset, study.unit, top, study.headlines), *stale(study)]
+    return [*study.verdict(), *stale(study)]
 
 # %% ../../nbs/reports/04_build.ipynb #cell-06
 _FIRST: tuple[Callable[[Study], Section | str], ...] = (features.compared, results.headline)
@@ -36,7 +33,7 @@ _REST: tuple[tuple[str, Callable[[Study], Section | str]], ...] = (
     ("Subsets (Table 5)", features.subsets),
     ("Human agreement (Table 6)", results.agreement),
     ("Features (Table 7)", features.features),
-    ("Slices that matter", evidence.slices),
+    ("Slices searched", evidence.slices),
     ("Causes of loss", evidence.causes),
 )
 

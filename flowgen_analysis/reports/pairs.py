@@ -38,7 +38,7 @@ def joined(*parts: str) -> str:
     return " ".join(p for p in parts if p)
 
 # %% ../../nbs/reports/01_pairs.ipynb #cell-06
-P_NOTE = f"{NULL} q: p corrected for the rows of its table; under {LEVEL} a difference may be called one."
+P_NOTE = f"{NULL} q: p corrected for the rows of its table; under {LEVEL} a difference may be called one. Intervals are each row's own, the verdict is not. Collapsed: scores under 5 where the other has 30 points more."
 _VERDICTS = {"none": "no difference shown", "too few": "too few to tell"}
 _COLLAPSED = ("collapsed_a", "collapsed_b")
 

@@ -69,14 +69,14 @@ def slices(study: Study) -> Section | LEFT_OUT:
         "Points are of halves of the samples that the search did not see, over 20 splits; found again: in how many of the "
         "searches of the other half."
     )
-    table = Table("slices", "Slices in which a model loses most", headers, rows, note=note)
+    table = Table("slices", "Slices that the search found, the strongest first", headers, rows, note=note)
     sure = [f"{r['slice']} ({r['target']})" for r in shown if r["p"] < LEVEL]
     held = [f"{r['slice']} ({r['target']})" for r in shown if r["low"] is not None and r["low"] > 0]
     said = (
-        f"{_that_hold(sure)} told from chance by a permutation test: {found.family}",
-        f"{_that_hold(held)} worse than the rest on halves of the samples that the search did not see (95% interval).",
+        f"{_that_hold(sure)} told from chance by a permutation test on all samples: {found.family}",
+        f"{_that_hold(held)} shown to be worse than the rest on halves of the samples that the search did not see (95% interval).",
     )
-    return Section("slices", "Slices that matter", said, (table,), exploratory=True)
+    return Section("slices", "Slices searched", said, (table,), exploratory=True)
 
 
 def _with_alike(row: dict) -> str:
@@ -116,7 +116,11 @@ def causes(study: Study) -> Section | LEFT_OUT:
         return "no generation loses anything" if len(study.losses().generations) else "no sample has an expected flow"
     total = group_sums(frame, ["kind"], "loss").sort("loss", "kind", descending=[True, False])
     kinds, rest = total["kind"].to_list()[:_CAUSES], total["kind"].to_list()[_CAUSES:]
-    left = f"Left out here, and smaller: {words(KINDS[k].lower() for k in rest)}." if rest else ""
+    left = (
+        f"Undoing a mistake can win more than it lost, where others depend on it. Left out here, smaller over all models: {words(KINDS[k].lower() for k in rest)}."
+        if rest
+        else ""
+    )
     table = _cause_rows(study, frame, kinds, joined(study.tried(), left, by_units(study)))
     dots = tuple(_cause_dots(frame, kinds))
     shown, models = tuple(KINDS[k] for k in kinds), tuple(sorted(study.models))
