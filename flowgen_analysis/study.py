@@ -248,6 +248,8 @@ class Study(Scored):
         """The rows with q over the family that their question belongs to."""
         known = found["n"].to_numpy() > 0
         parts = np.array([bool(s) for s in found["slice"]], bool)
+        if parts.all():
+            return found
         whole = {frozenset((r["a"], r["b"])): r for r in self.pairs(metric).to_dicts()}
         for p, q in (("p", "q"), ("p_collapse", "q_collapse")):
             values = benjamini_hochberg(np.where(known & parts, found[p].to_numpy(), np.nan))

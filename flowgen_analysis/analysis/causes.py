@@ -7,7 +7,7 @@ __all__ = ['LossTable', 'loss_table', 'ratio_interval', 'loss_mean', 'cause_tabl
 
 # %% ../../nbs/analysis/26_causes.ipynb #cell-02
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,11 @@ class LossTable(NamedTuple):
 
     def codes(self, clusters: Mapping[str, str] | None) -> np.ndarray | None:
         """The cluster of each sample as a number, None where samples are the draws."""
-        return None if clusters is None else np.unique([clusters[i] for i in self.samples], return_inverse=True)[1]
+        return _codes(self.samples, clusters)
+
+
+def _codes(samples: Iterable[str], clusters: Mapping[str, str] | None) -> np.ndarray | None:
+    return None if clusters is None else np.unique([clusters[i] for i in samples], return_inverse=True)[1]
 
 
 def loss_table(losses: Losses, model: str, samples: Sequence[str] | None = None) -> LossTable:
@@ -131,9 +135,7 @@ def worth_table(
     for (model, repair), own in by_sample.group_by("model", "repair", maintain_order=True):
         own = own if kept is None else own.filter(pl.col("sample_id").is_in(kept))
         if model in models and len(own):
-            codes = (
-                None if clusters is None else np.unique([clusters[i] for i in own["sample_id"]], return_inverse=True)[1]
-            )
+            codes = _codes(own["sample_id"], clusters)
             values = own["points"].to_numpy()
             worth = loss_mean(np.clip(values, 0, 1), codes)
             ends = [float(own[c].to_numpy().mean()) for c in ("score", "repaired")]

@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from ...analysis.compare import LEVEL, verdict
-from ...analysis.standing import turned
 from ...analysis.statistics import Mean
 from ...figures.sentences import loses_by
 from ...figures.style import counted, words
@@ -196,13 +195,9 @@ def behind(study: Study, baseline: str = "") -> Section | LEFT_OUT:
 
 def _rows_against(study: Study, best: str, other: str) -> list[dict]:
     """Rows of `compare` on the slices, and on all samples as the first page has it; each with its `title`, the worst first."""
-    stand, asked = study.standing(), _asked(study)
-    whole = [r if r["a"] == best else turned(r) for r in stand.rows if {r["a"], r["b"]} == {best, other}]
-    found: list[dict[str, Any]] = [r | {"title": "all samples"} for r in whole]
-    if asked:
-        frame = study.compare((best,), other, list(asked.values()))
-        found += frame.with_columns(pl.Series("title", list(asked))).to_dicts()
-    return sorted((r for r in found if r["n"] > 1), key=lambda r: r["difference"])
+    asked = {"all samples": "", **_asked(study)}
+    frame = study.compare((best,), other, list(asked.values())).with_columns(pl.Series("title", list(asked)))
+    return sorted((r for r in frame.to_dicts() if r["n"] > 1), key=lambda r: r["difference"])
 
 
 def _asked(study: Study) -> dict[str, str]:
