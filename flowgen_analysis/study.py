@@ -327,16 +327,19 @@ class Study(Scored):
         inputs = not metric.startswith("outline")
         return self._once(("repairs", str(inputs)), lambda: repair_runs(self._repairable(inputs)))
 
+    @cached_property
+    def _is_small(self) -> bool:
+        return sum(len(r.generations) for r in self.runs) <= REPAIRED
+
     def _explained(
         self, inputs: bool, progress: Callable[[int, int], None] | None = None
     ) -> Iterable[tuple[Generation, Explanation]]:
         """Every generation that has a score, explained; kept where there are few of them."""
         make = lambda: explained(self.samples, self.runs, inputs, progress=progress)  # noqa: E731
-        few = sum(len(r.generations) for r in self.runs) <= REPAIRED
-        return self._once(("explained", str(inputs)), lambda: list(make())) if few else make()
+        return self._once(("explained", str(inputs)), lambda: list(make())) if self._is_small else make()
 
     def _repairable(self, inputs: bool) -> Iterable[tuple[Generation, Explanation]]:
-        if sum(len(r.generations) for r in self.runs) <= REPAIRED:
+        if self._is_small:
             return self._explained(inputs)
         size = max(REPAIRED // max(len(self.runs), 1), 1)
         kept = {self.samples[i].id for i in np.random.default_rng(0).permutation(len(self.samples))[:size]}
