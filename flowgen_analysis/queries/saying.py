@@ -119,12 +119,15 @@ def _about(leaf: About) -> str:
 
 
 def _made(leaf: Made, titles: Mapping[str, str]) -> str:
-    who = f"what {leaf.who} made" if leaf.who else f"what {'every' if leaf.every == 'all' else 'some'} model made"
-    told = _joined(leaf.body, lambda part: _phrase(part, titles), True).replace("the expected flow", who)
-    told = told if who in told else f"in {who} {told}"
-    return told if leaf.has else _negated(told)
+    none = leaf.every == "all" and not leaf.has
+    who = leaf.who or ("no model" if none else "every model" if leaf.every == "all" else "some model")
+    told = _joined(leaf.body, lambda part: _phrase(part, titles))
+    alone = isinstance(leaf.body, Leaf) and told.startswith(_EXPECTED)
+    told = f"that {told.removeprefix(_EXPECTED)}" if alone else f"where {told.replace(_EXPECTED, 'it ')}"
+    return f"{who} made {'a' if leaf.has or none else 'no'} flow {told}"
 
 
+_EXPECTED = "the expected flow "
 _SAID: dict[type, Callable] = {
     Name: lambda x, titles: f"has {titles[x.name]} ({x.name})" if x.name in titles else _RESULTS.get(x.name, f"has {x.name}"),
     Comparison: lambda x, _: f"{x.fact} {_number(x.sign, x.value) if not isinstance(x.value, str) else f'{_SIGNS[x.sign]} {x.value}'}",
