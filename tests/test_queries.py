@@ -1,0 +1,235 @@
+"""The slice language from outside: against plain filters, written and read again, hostile, and mistyped."""
+
+import multiprocessing
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+from query_child import Answer, answer_all, hostile_slices, is_one_line
+from query_oracle import Asked, Asker, World, make_world
+
+from flowgen_analysis.analysis.slices import Slice
+from flowgen_analysis.features.matrix import FeatureMatrix
+from flowgen_analysis.features.registry import Feature, Registry, Theme
+from flowgen_analysis.flows.dataset import Run
+from flowgen_analysis.flows.files import InputError
+from flowgen_analysis.flows.model import Flow, Generation, Sample
+from flowgen_analysis.study import Study
+
+WORLDS, EACH = 8, 250  # studies, and slices asked of each: 2,000
+
+
+# -- against plain filters
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory) -> list[World]:
+    return [make_world(seed, tmp_path_factory.mktemp(f"world{seed}")) for seed in range(WORLDS)]
+
+
+def asked_of(world: World, seed: int, n: int = EACH) -> list[Asked]:
+    """Slices of every size, the small ones first."""
+    asker = Asker(world, random.Random(1000 + seed))
+    return [asker.ask(depth=4 * i // n) for i in range(n)]
+
+
+def disagreements(world: World, asked: Asked) -> list[str]:
+    """Where the language says something else of a sample than the plain filter does."""
+    index = world.study.index("inputs")
+    try:
+        found = index.membership(asked.text)
+    except InputError as e:
+        return [f"{asked.text!r} was refused: {e}"]
+    by_id = {s.id: s for s in world.samples}
+    said = [True if i else False if o else None for i, o in zip(found.inside, found.outside, strict=True)]
+    expected = [asked.holds(by_id[id], world) for id in index.samples]
+    rows = zip(index.samples, expected, said, strict=True)
+    return [f"{asked.text!r} on {id}: expected {e}, got {s}" for id, e, s in rows if e is not s][:2]
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_a_slice_holds_what_a_plain_filter_holds(worlds, seed):
+    wrong = [line for asked in asked_of(worlds[seed], seed) for line in disagreements(worlds[seed], asked)]
+    assert not wrong, "\n".join(wrong[:10])
+
+
+def test_every_part_of_the_language_was_asked_and_came_out_either_way(worlds):
+    """The comparison above would say nothing of a part that never occurs, or that always comes out the same."""
+    outcomes: dict[str, Counter] = {}
+    for seed, world in enumerate(worlds):
+        for asked in asked_of(world, seed):
+            truths = {asked.holds(s, world) for s in world.samples}
+            for kind in asked.kinds:
+                outcomes.setdefault(kind, Counter()).update(truths)
+    assert len(outcomes) > 70
+    rare = {kind: dict(n) for kind, n in outcomes.items() if min(n[True], n[False]) < 5}
+    assert not rare
+    assert all(n[None] >= 5 for n in outcomes.values())
+
+
+# -- text, slice, text
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_what_is_written_is_read_as_the_same(worlds, seed):
+    for asked in asked_of(worlds[seed], seed):
+        first = Slice(asked.text)
+        again = Slice(str(first))
+        assert (again.term, str(again)) == (first.term, str(first))
+        assert again == first
+
+
+# -- hostile
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory) -> Iterator[dict[str, Answer]]:
+    """The answer to each hostile slice; a process that does not answer in 10 s is ended, and the test fails."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=answer_all, args=(theirs, tmp_path_factory.mktemp("hostile")))
+    child.start()
+    found = {}
+    try:
+        assert ours.poll(120)
+        before = ours.recv()
+        for name, text in hostile_slices().items():
+            ours.send(text)
+            if not ours.poll(10):
+                found[name] = Answer("no answer", "", 0, 0)
+                break
+            found[name] = ours.recv()
+        else:
+            ours.send(None)
+            assert ours.poll(10)
+            found["process"] = Answer("answered", "", ours.recv() - before, 0)
+    finally:
+        child.kill()
+        child.join()
+    yield found
+
+
+def test_hostile_slices_are_answered_or_refused_in_one_line(answers):
+    wrong = {n: a for n, a in answers.items() if a.kind not in ("answered", "refused") or not is_one_line(a.message)}
+    assert not wrong, [(n, a.kind, len(a.message), a.message[:200]) for n, a in wrong.items()][:10]
+    assert len(answers) == len(hostile_slices()) + 1
+
+
+def test_hostile_slices_take_no_memory_that_stays(answers):
+    large = {n: a.peak for n, a in answers.items() if n != "process" and a.peak > 60_000_000}
+    assert not large
+    assert sum(a.kept for a in answers.values()) < 60_000_000
+    assert answers["process"].peak < 400_000_000
+
+
+# -- mistakes
+
+SAMPLES = {
+    "t-001": ("banking", "record_update", "look_up_records FOREACH>update_record"),
+    "t-002": ("banking", "daily", "FOREACH>send_email log"),
+    "t-003": ("telecom", None, "send_sms log"),
+    "t-004": ("telecom", "daily", "ask_for_approval send_email"),
+}
+
+
+def small_flow(trigger: str | None, steps: str) -> Flow:
+    """`a b>c`: steps, and one inside the step before it."""
+    components = []
+    for word in steps.replace(">", " >").split():
+        inside, name = word.startswith(">"), word.removeprefix(">")
+        values = {"update_record": ("table_name", "incident"), "look_up_records": ("conditions", "active=true^stateISEMPTY"), "send_email": ("ah_subject", "Hello")}  # fmt: skip
+        inputs = [dict(zip(("name", "value"), values[name], strict=True))] if name in values else []
+        number = len(components) + 1
+        components.append({"name": name, "step": number, "block": number - 1 if inside else None, "inputs": inputs})
+    return Flow.model_validate({"trigger": trigger and {"type": trigger}, "components": components})
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    samples = [
+        Sample(id=id, requirement=f"requirement {id}", expected=[small_flow(t, steps)], domain=d)
+        for id, (d, t, steps) in SAMPLES.items()
+    ]
+    loss = {"learned": "look_up_records", "gpt-4o": None, "mistral": "log"}
+    runs = []
+    for model, steps in loss.items():
+        made = [s.reference if steps is None else small_flow("daily", steps) for s in samples]
+        runs.append(
+            Run(
+                model,
+                [Generation(sample_id=s.id, model=model, generated=f) for s, f in zip(samples, made, strict=True)],
+            )
+        )
+    titles = {"foreach": "FOREACH", "log": "Log", "trigger_catalog": "Catalog trigger"}
+    features = tuple(Feature(n, t, "Any", "Any.", False) for n, t in titles.items())
+    cells = {n: [n == "log" or i % 2 == 0 for i in range(4)] for n in titles}
+    return Study("small", samples, runs, Registry((Theme("Any", "Any."),), features), FeatureMatrix(pl.DataFrame({"sample_id": list(SAMPLES), **cells})))  # fmt: skip
+
+
+# The wrong piece stands between « and »; beside it what is offered first.
+MISTAKES = [
+    ("«learnd» has (FOREACH > log)", "learned"),
+    ("step:«send_emial»", "send_email"),
+    ("step:«sned_sms» & log", "send_sms"),
+    ("«foreech» & log", "foreach"),
+    ("log & «foreech»", "foreach"),
+    ("log |\n ~«foreech»", "foreach"),
+    ("«stesp» > 8", "steps"),
+    ("«dept» >= 2", "depth"),
+    ("«spraed» > 50", "spread"),
+    ("«domian» = \"banking\"", "domain"),
+    ("«domian»:banking", "domain"),
+    ("domain:«bankin»", "banking"),
+    ("domain = \"«telecm»\"", "telecom"),
+    ("domain in (banking, «telecm»)", "telecom"),
+    ("cause:«wrong_tabel»@gpt-4o", "wrong_table"),
+    ("cause:wrong_table@«gpt-4»", "gpt-4o"),
+    ("loss:«mising_step»@learned > 10", "missing_step"),
+    ("loss:missing_step@«lerned» > 10", "learned"),
+    ("«tabel»:incident", "table"),
+    ("table:«incidnet»", "incident"),
+    ("«trigeer»:daily", "trigger"),
+    ("trigger:«dayly»", "daily"),
+    ("column:«activ»", "active"),
+    ("input:«ah_subjct»", "ah_subject"),
+    ("unreadable:«learnd»", "learned"),
+    ("repeats_disagree:«mistrl»", "mistral"),
+    ("«unreadble»:learned", "unreadable"),
+    ("«repeats_disagre»", "repeats_disagree"),
+    ("«gpt4o» < 40", "gpt-4o"),
+    ("gpt-4o < «mistrall» - 20", "mistral"),
+    ("«mistrall» < gpt-4o", "mistral"),
+    ("«score.learnd» < 40", "score.learned"),
+    ("all «modles» lack step:log", "models"),
+    ("learned «hass» step:log", "has"),
+    ("learned has step:«send_emial»", "send_email"),
+    ("any model has (FOREACH > «update_recrod»)", "update_record"),
+    ("FOREACH > «update_recrod»", "update_record"),
+    ("«FOREACHH» > update_record", "FOREACH"),
+    ("look_up_records[«conditons»~active]", "conditions"),
+    ("count(«send_emial») >= 1", "send_email"),
+    ("«`Catalog triger`»", "`Catalog trigger`"),
+    ("id:«t-0001»", "t-001"),
+    ("«requirment» ~ \"x\"", "requirement"),
+    ("«anotation» ~ \"x\"", "annotation"),
+    ("feature:«foreech»", "foreach"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("marked", "right"), MISTAKES, ids=[m for m, _ in MISTAKES])
+def test_a_mistake_is_marked_and_the_right_word_offered_first(study, marked, right):
+    text = marked.replace("«", "").replace("»", "")
+    with pytest.raises(InputError) as caught:
+        study.index("inputs").membership(text)
+    error = caught.value
+    at, length = marked.index("«"), marked.index("»") - marked.index("«") - 1
+    assert (error.column, error.length) == (at + 1, length)
+    assert is_one_line(str(error))
+    assert f"column {at + 1}" in str(error)
+    offered, n = error.fixes[0]
+    assert offered == right
+    mended = text[:at] + offered + text[at + length :]
+    study.index("inputs").membership(mended)
+    assert isinstance(n, int)
