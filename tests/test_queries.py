@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 from collections import Counter
-from collections.abc import Iterator
 
 import polars as pl
 import pytest
@@ -85,12 +84,13 @@ def test_what_is_written_is_read_as_the_same(worlds, seed):
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory) -> Iterator[dict[str, Answer]]:
+def answers(tmp_path_factory) -> dict[str, Answer]:
     """The answer to each hostile slice; a process that does not answer in 10 s is ended, and the test fails."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=answer_all, args=(theirs, tmp_path_factory.mktemp("hostile")))
     child.start()
+    theirs.close()
     found = {}
     try:
         assert ours.poll(120)
@@ -108,7 +108,7 @@ def answers(tmp_path_factory) -> Iterator[dict[str, Answer]]:
     finally:
         child.kill()
         child.join()
-    yield found
+    return found
 
 
 def test_hostile_slices_are_answered_or_refused_in_one_line(answers):
