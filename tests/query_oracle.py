@@ -16,12 +16,12 @@ import polars as pl
 from flowgen_analysis.features.journal import Tag, append_tags
 from flowgen_analysis.features.matrix import FeatureMatrix
 from flowgen_analysis.features.registry import Feature, Registry, Theme
-from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
+from flowgen_analysis.flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.flows.structure import structure_errors
 from flowgen_analysis.project import Project, init_project
-from flowgen_analysis.scoring.kinds import CAUSE_KINDS, is_column_input, is_table_input
+from flowgen_analysis.scoring.kinds import CAUSE_KINDS
 from flowgen_analysis.scoring.loss import explain_runs
 from flowgen_analysis.study import Study
 
@@ -314,7 +314,8 @@ def pieces(flow: Flow) -> list:
 
 
 def any_input(flow: Flow, holds: Callable[[str, str], bool]) -> bool:
-    return any(holds(i.name, i.value) for p in pieces(flow) for i in p.inputs)
+    """Whether it holds for some name and value; a blank value is none."""
+    return any(holds(i.name, i.value) for p in pieces(flow) for i in p.inputs if i.value.strip())
 
 
 def clauses(name: str, value: str) -> list[tuple[str, str]]:
@@ -458,6 +459,9 @@ class Asker:
         """Tokens with random space between them, some where two words would run together."""
         text = tokens[0]
         for token in tokens[1:]:
+            if token in (":", "@") or text[-1] in ":@":
+                text += token
+                continue
             space = self.rng.choice(SPACES) if self.loose else ""
             if not space and (_touch(text[-1], token[0]) or not self.loose):
                 space = " " if _touch(text[-1], token[0]) or self.rng.random() < 0.8 else ""
@@ -871,7 +875,7 @@ class Asker:
     def input(self) -> tuple[list[str], FlowMeaning]:
         pattern = self.pattern(list(INPUTS), as_name=True)
         self.said("input:")
-        return ["input", ":", pattern.text], lambda f: any_input(f, lambda n, v: pattern.names(n) and bool(v.strip()))
+        return ["input", ":", pattern.text], lambda f: any_input(f, lambda n, v: pattern.names(n))
 
     def annotation(self) -> tuple[list[str], FlowMeaning]:
         text, sign = self.content(PHRASES), self.rng.choice(("~", "~", "!~"))
@@ -946,11 +950,11 @@ class Asker:
     def input_test(self) -> tuple[list[str], Callable]:
         name = self.rng.choice(list(INPUTS))
         asked = self.pattern([name], as_name=True, regex=False)
-        own = lambda piece: [i.value for i in piece.inputs if asked.names(i.name)]  # noqa: E731
+        own = lambda piece: [i.value for i in piece.inputs if asked.names(i.name) and i.value.strip()]  # noqa: E731
         sign = self.rng.choice(("", "=", "!=", "~", "!~"))
         self.said(f"filter {sign or 'name'}")
         if not sign:
-            return [asked.text], lambda p: any(v.strip() for v in own(p))
+            return [asked.text], lambda p: bool(own(p))
         known = [v for v in INPUTS[name] if v.strip()]
         wanted = self.pattern(known, as_name=False) if sign in ("=", "!=") else self.content(known)
         test = wanted.fits if sign in ("=", "!=") else wanted.is_in
