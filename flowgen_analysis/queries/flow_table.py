@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..flows.conditions import QUERY_INPUTS, parse_query
+from ..flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from ..flows.model import Flow, Step, Trigger
 from .patterns import Texts
 
@@ -87,6 +87,25 @@ class FlowTable:
     def input_names_where(self, test: Callable[[str], bool]) -> np.ndarray:
         """Bool by code of `input_names`: those that pass a test."""
         return np.fromiter(map(test, self.input_names.all), bool, len(self.input_names))
+
+    @cached_property
+    def step_names(self) -> list[str]:
+        """The names of steps, sorted."""
+        return sorted(self.names[i] for i in np.unique(self.nodes.name[self.nodes.is_step]).tolist())
+
+    def texts_of(self, kind: str) -> Texts:
+        """The distinct texts of a kind (`step`, `trigger`, `table`, `column`, `value`, `input`), in the order of their codes."""
+        if kind in ("step", "trigger"):
+            rows = self.nodes.is_step == (kind == "step")
+            return Texts(self.names[i] for i in np.unique(self.nodes.name[rows]).tolist())
+        if kind == "input":
+            return self.input_names
+        own = {"table": is_table_input, "column": is_column_input}.get(kind, lambda name: True)
+        rows = self.input_names_where(own)[self.inputs.name] if len(self.inputs.name) else np.zeros(0, bool)
+        found = Texts(self.values[i] for i in np.unique(self.inputs.value[rows]).tolist())
+        for text in {"column": self.clauses.fields.all, "value": self.clauses.values.all}.get(kind, []):
+            found.code(text)
+        return found
 
     def add(self, flow: Flow | None) -> None:
         """Put a flow at the end; not once the table has been read."""

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WORD', 'GLOB', 'LABELLED', 'RESERVED', 'Term', 'SIGNS', 'Names', 'Filter', 'Span', 'quoted', 'name_text',
-           'number_text', 'Pattern', 'Not', 'And', 'Or', 'Leaf', 'leaves', 'Feature', 'Comparison', 'Gap', 'Among',
+           'number_text', 'Pattern', 'Not', 'And', 'Or', 'Leaf', 'leaves', 'Name', 'Comparison', 'Gap', 'Among',
            'Contains', 'Words', 'About', 'Saved', 'Input', 'Element', 'Trigger', 'Shape', 'Count', 'Made']
 
 # %% ../../nbs/queries/00_terms.ipynb #cell-02
@@ -132,7 +132,7 @@ SIGNS = ("=", "!=", "<", "<=", ">", ">=")
 
 
 @dataclass(frozen=True)
-class Feature(Leaf):
+class Name(Leaf):
     """A feature, by its name or title."""
 
     name: str
