@@ -38,7 +38,7 @@ QUERIES = [
     "opened_at<javascript:gs.daysAgoStart(30)", "state=On Hold^assigned_to={{step_1.id}}", "caller_id.vip=true",
 ]  # fmt: skip
 VALUES = ["on hold", "On  Hold", "{{step_1.records}}", "a: b\nc", "1", "10", "  ", "", 'say "yes"', "50%", "C:\\tmp", "résumé", "x*y",
-          "a/b", "it's", "🎉 done"]  # fmt: skip
+          "a/b", "it's", "🎉 done", "due=Today"]  # fmt: skip
 INPUTS = {
     "table": TABLES, "table_name": TABLES, "ref_table": TABLES, "conditions": QUERIES, "condition": QUERIES,
     "values": QUERIES, "column": ["state", "assigned_to", "", "Größe"], "due_field": ["state", "due date"],
@@ -863,7 +863,17 @@ class Asker:
     def value(self) -> tuple[list[str], FlowMeaning]:
         known = [
             v
-            for v in [*VALUES, "true", "1", "2", "On Hold", "x", "incident", "state=On Hold^assigned_to={{step_1.id}}"]
+            for v in [
+                *VALUES,
+                "true",
+                "1",
+                "2",
+                "On Hold",
+                "x",
+                "incident",
+                "today",
+                "state=On Hold^assigned_to={{step_1.id}}",
+            ]
             if v.strip()
         ]
         pattern = self.pattern(known, as_name=False)

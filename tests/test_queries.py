@@ -168,6 +168,31 @@ def study() -> Study:
     return Study("small", samples, runs, Registry((Theme("Any", "Any."),), features), FeatureMatrix(pl.DataFrame({"sample_id": list(SAMPLES), **cells})))  # fmt: skip
 
 
+# What an analyst may ask of the four samples, and which of them it holds.
+EXAMPLES = {
+    "step:send_sms": "3", "step:*email*": "24", "step:'Send Email'": "24", "step:/^send_/": "234", "trigger:daily": "24", "~trigger:*": "3",
+    "trigger:record_*": "1", "table:incident": "1", "column:active": "1", "column:STATE": "1", "value:true": "1", 'value:"hello"': "24",
+    "input:ah_subject": "24", "input:AhSubject": "24", "FOREACH > update_record": "1", "FOREACH > *": "12", "FOREACH >> send_email": "2",
+    "look_up_records , FOREACH": "1", "FOREACH , log": "2", "* ,, log": "23", "update_record , log": "", "* , * > *": "1",
+    "count(send_*) >= 1": "234", "count(*) = 2": "34", "count(FOREACH > *) = 1": "12", "look_up_records[conditions ~ active]": "1",
+    "send_email[ah_subject = hello]": "24", "send_email[~ah_subject]": "", "(send_sms | send_email) , log": "3",
+    "gpt-4o has (FOREACH > update_record)": "1", "gpt-4o has step:log & step:log": "23", "learned has log": "", "mistral has log": "1234",
+    "all models lack step:ask_for_approval": "123", "any model has step:send_sms": "3", "no model has table:incident": "234",
+    '"T-00"': "1234", "text:'t-003'": "3", "requirement ~ /00[12]/": "12", "requirement !~ \"t-001\"": "234", "gpt-4o = 100": "1234",
+    "gpt-4o > learned": "1234", "learned < gpt-4o - 5 and gpt-4o >= 99.5": "1234", "spread > 0": "1234", "spread > 100": "",
+    "unreadable": "", "~unreadable:learned": "1234", "repeats_disagree": "", "~repeats_disagree": "", "domain:tele*": "34",
+    "domain = 'banking'": "12", "domain in (banking, telecom)": "1234", "id:t-002": "2", "id in (t-001, t-003)": "13",
+    "`Catalog trigger`": "13", '"Catalog trigger"': "13", "feature:foreach": "13", "FOREACH": "13", "log & ~FOREACH": "24",
+    "not (log and foreach) or id:*1": "124", "cause:missing_step@gpt-4o": "", "cause:missing*@learned & step:FOREACH": "12",
+    "loss:*@gpt-4o > 0": "", "loss:* >= 5": "1234", "steps >= 3": "12", "depth = 2": "12", "by:*": "", "note ~ 'x'": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples(study, text):
+    assert study.index("inputs").members(text) == [f"t-00{n}" for n in EXAMPLES[text]]
+
+
 # The wrong piece stands between « and »; beside it what is offered first.
 MISTAKES = [
     ("«learnd» has (FOREACH > log)", "learned"),
