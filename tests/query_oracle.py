@@ -313,9 +313,14 @@ def pieces(flow: Flow) -> list:
     return [*([flow.trigger] if flow.trigger else []), *flow.components]
 
 
+def filled(flow: Flow) -> list[tuple[str, str]]:
+    """Name and value of each input that is not blank."""
+    return [(i.name, i.value) for p in pieces(flow) for i in p.inputs if i.value.strip()]
+
+
 def any_input(flow: Flow, holds: Callable[[str, str], bool]) -> bool:
     """Whether it holds for some name and value; a blank value is none."""
-    return any(holds(i.name, i.value) for p in pieces(flow) for i in p.inputs if i.value.strip())
+    return any(holds(name, value) for name, value in filled(flow))
 
 
 def clauses(name: str, value: str) -> list[tuple[str, str]]:
@@ -582,6 +587,9 @@ class Asker:
             return self.regex(body)
         at = self.rng.randint(0, max(len(body) - 4, 0))
         body = self.cased(body[at : at + self.rng.randint(2, 8)])
+        if re.fullmatch(r"[^\W\d]\w*", body) and body.lower() not in RESERVED and self.rng.random() < 0.3:
+            self.said("bare contained")
+            return Pattern(body, "bare", body)
         return Pattern(self.quoted(body, "\"'"), "quoted", body)
 
     def model(self) -> tuple[str, str]:
@@ -652,14 +660,23 @@ class Asker:
         what, of = self.rng.choice((("unreadable", unreadable), ("repeats_disagree", disagree)))
         if self.rng.random() < 0.4:
             self.said(f"{what} of any")
-            return [what], lambda s, w: either([of(w, m, s.id) for m in MODELS])
+
+            def of_any(s: Sample, w: World) -> Truth:
+                known = [v for m in MODELS if (v := of(w, m, s.id)) is not None]
+                return any(known) if known else None
+
+            return [what], of_any
         model, shown = self.model()
         self.said(f"{what} of a model")
         return [what, ":", shown], lambda s, w: of(w, model, s.id)
 
     def cause(self) -> tuple[list[str], Meaning]:
         met = [k for found in self.world.losses.values() for k in found]
-        pattern = self.pattern([*met, *CAUSE_KINDS] if met else list(CAUSE_KINDS), as_name=False)
+        pattern = self.pattern([*met, *CAUSE_KINDS], as_name=False)
+        while not any(
+            pattern.fits(k) for k in CAUSE_KINDS
+        ):  # causes are a closed list: what is none of them is refused
+            pattern = self.pattern([*met, *CAUSE_KINDS], as_name=False)
         model, shown = self.model()
         whose, at = ([model], ["@", shown]) if self.rng.random() < 0.7 else (MODELS, [])
         kind = self.rng.choice(("cause", "loss"))
@@ -742,7 +759,7 @@ class Asker:
         text = self.content([*PHRASES, *(s.id for s in self.world.samples)])
         while text.body in FEATURES.values():
             text = self.content(PHRASES)
-        explicit = text.kind == "regex" or self.rng.random() < 0.4
+        explicit = text.kind != "quoted" or self.rng.random() < 0.4
         self.said("text:" if explicit else "bare text")
 
         def holds(s: Sample, w: World) -> Truth:
@@ -821,7 +838,7 @@ class Asker:
 
     def flow_atom(self, body: bool = False) -> tuple[list[str], FlowMeaning]:
         makers = [self.step, self.trigger, self.trigger, self.table, self.column, self.value, self.input, self.shape, self.shape, self.shape,
-                  self.count, self.annotation]  # fmt: skip
+                  self.count, self.containing, self.containing]  # fmt: skip
         return self.rng.choice([*makers, self.lone_step] if body else makers)()
 
     def lone_step(self) -> tuple[list[str], FlowMeaning]:
@@ -887,14 +904,30 @@ class Asker:
         self.said("input:")
         return ["input", ":", pattern.text], lambda f: any_input(f, lambda n, v: pattern.names(n))
 
-    def annotation(self) -> tuple[list[str], FlowMeaning]:
-        text, sign = self.content(PHRASES), self.rng.choice(("~", "~", "!~"))
-        self.said("annotation of a flow")
-        return [
-            "annotation",
-            sign,
-            text.text,
-        ], lambda f: any(text.is_in(p.annotation) for p in pieces(f)) == (sign == "~")
+    def containing(self) -> tuple[list[str], FlowMeaning]:
+        """`annotation ~ "text"`, and the same of names and values as they are written."""
+        what, sign = (
+            self.rng.choice(("annotation", "annotation", "step", "trigger", "table", "column", "value", "input")),
+            self.rng.choice(("~", "~", "!~")),
+        )
+        values = [v for found in INPUTS.values() for v in found]
+        known = {"annotation": PHRASES, "step": STEPS, "trigger": TRIGGERS, "table": TABLES, "input": list(INPUTS)}.get(
+            what, values
+        )
+        text = self.content(known)
+        texts: dict[str, Callable[[Flow], list[str]]] = {
+            "annotation": lambda f: [p.annotation for p in pieces(f)],
+            "step": lambda f: [c.name for c in f.components],
+            "trigger": lambda f: [f.trigger.type] if f.trigger else [],
+            "table": lambda f: [v for n, v in filled(f) if is_table_input(n)],
+            "column": lambda f: (
+                [v for n, v in filled(f) if is_column_input(n)] + [c for n, v in filled(f) for c, _ in clauses(n, v)]
+            ),
+            "value": lambda f: [t for n, v in filled(f) for t in (v, *(c for _, c in clauses(n, v)))],
+            "input": lambda f: [n for n, _ in filled(f)],
+        }
+        self.said(f"{what} ~ of a flow")
+        return [what, sign, text.text], lambda f: any(text.is_in(t) for t in texts[what](f)) == (sign == "~")
 
     # -- shapes
 
