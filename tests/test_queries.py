@@ -9,12 +9,16 @@ import pytest
 from query_child import Answer, answer_all, hostile_slices, is_one_line
 from query_oracle import Asked, Asker, World, make_world
 
+from flowgen_analysis.analysis.columns import hints
+from flowgen_analysis.analysis.saved import SavedSlice, save_slices
 from flowgen_analysis.analysis.slices import Slice
 from flowgen_analysis.features.matrix import FeatureMatrix
 from flowgen_analysis.features.registry import Feature, Registry, Theme
 from flowgen_analysis.flows.dataset import Run
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Generation, Sample
+from flowgen_analysis.project import Project, init_project
+from flowgen_analysis.queries.parsing import QueryError
 from flowgen_analysis.study import Study
 
 WORLDS, EACH = 8, 250  # studies, and slices asked of each: 2,000
@@ -147,7 +151,10 @@ def small_flow(trigger: str | None, steps: str) -> Flow:
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study(tmp_path_factory) -> Study:
+    project = Project(tmp_path_factory.mktemp("small"))
+    init_project(project.root)
+    save_slices(project.slices_path, [SavedSlice("loops", "", "foreach | step:FOREACH")])
     samples = [
         Sample(id=id, requirement=f"requirement {id}", expected=[small_flow(t, steps)], domain=d)
         for id, (d, t, steps) in SAMPLES.items()
@@ -165,7 +172,7 @@ def study() -> Study:
     titles = {"foreach": "FOREACH", "log": "Log", "trigger_catalog": "Catalog trigger"}
     features = tuple(Feature(n, t, "Any", "Any.", False) for n, t in titles.items())
     cells = {n: [n == "log" or i % 2 == 0 for i in range(4)] for n in titles}
-    return Study("small", samples, runs, Registry((Theme("Any", "Any."),), features), FeatureMatrix(pl.DataFrame({"sample_id": list(SAMPLES), **cells})))  # fmt: skip
+    return Study("small", samples, runs, Registry((Theme("Any", "Any."),), features), FeatureMatrix(pl.DataFrame({"sample_id": list(SAMPLES), **cells})), project)  # fmt: skip
 
 
 # What an analyst may ask of the four samples, and which of them it holds.
@@ -193,32 +200,29 @@ def test_examples(study, text):
     assert study.index("inputs").members(text) == [f"t-00{n}" for n in EXAMPLES[text]]
 
 
-# The wrong piece stands between « and »; beside it what is offered first.
-MISTAKES = [
+# The wrong piece stands between « and »; beside it what is offered first. These names are known, so a slice with another is refused.
+REFUSED = [
     ("«learnd» has (FOREACH > log)", "learned"),
-    ("step:«send_emial»", "send_email"),
-    ("step:«sned_sms» & log", "send_sms"),
     ("«foreech» & log", "foreach"),
     ("log & «foreech»", "foreach"),
     ("log |\n ~«foreech»", "foreach"),
+    ("feature:«foreech»", "foreach"),
+    ("«`Catalog triger`»", "`Catalog trigger`"),
     ("«stesp» > 8", "steps"),
     ("«dept» >= 2", "depth"),
     ("«spraed» > 50", "spread"),
     ("«domian» = \"banking\"", "domain"),
     ("«domian»:banking", "domain"),
-    ("domain:«bankin»", "banking"),
-    ("domain = \"«telecm»\"", "telecom"),
-    ("domain in (banking, «telecm»)", "telecom"),
+    ("«domian» in (banking, telecom)", "domain"),
     ("cause:«wrong_tabel»@gpt-4o", "wrong_table"),
+    ("cause:«\"wrong_tabel\"»@gpt-4o", '"wrong_table"'),
     ("cause:wrong_table@«gpt-4»", "gpt-4o"),
     ("loss:«mising_step»@learned > 10", "missing_step"),
     ("loss:missing_step@«lerned» > 10", "learned"),
+    ("«los»:missing_step > 10", "loss"),
     ("«tabel»:incident", "table"),
-    ("table:«incidnet»", "incident"),
     ("«trigeer»:daily", "trigger"),
-    ("trigger:«dayly»", "daily"),
-    ("column:«activ»", "active"),
-    ("input:«ah_subjct»", "ah_subject"),
+    ("«stpe»:log", "step"),
     ("unreadable:«learnd»", "learned"),
     ("repeats_disagree:«mistrl»", "mistral"),
     ("«unreadble»:learned", "unreadable"),
@@ -229,32 +233,69 @@ MISTAKES = [
     ("«score.learnd» < 40", "score.learned"),
     ("all «modles» lack step:log", "models"),
     ("learned «hass» step:log", "has"),
+    ("«requirment» ~ \"x\"", "requirement"),
+    ("«anotation» ~ \"x\"", "annotation"),
+    ("in «\"lops\"»", '"loops"'),
+]  # fmt: skip
+# What flows and samples hold is not known once and for all: a word that none of them has holds nothing, and is hinted at.
+HINTED = [
+    ("step:«send_emial»", "send_email"),
+    ("step:«sned_sms» & log", "send_sms"),
+    ("~trigger:«dayly»", "daily"),
+    ("table:«incidnet»", "incident"),
+    ("column:«activ»", "active"),
+    ("input:«ah_subjct»", "ah_subject"),
     ("learned has step:«send_emial»", "send_email"),
     ("any model has (FOREACH > «update_recrod»)", "update_record"),
     ("FOREACH > «update_recrod»", "update_record"),
     ("«FOREACHH» > update_record", "FOREACH"),
     ("look_up_records[«conditons»~active]", "conditions"),
     ("count(«send_emial») >= 1", "send_email"),
-    ("«`Catalog triger`»", "`Catalog trigger`"),
+    ("domain:«bankin»", "banking"),
+    ("domain = «\"telecm\"»", "telecom"),
+    ("domain in (banking, «telecm»)", "telecom"),
     ("id:«t-0001»", "t-001"),
-    ("«requirment» ~ \"x\"", "requirement"),
-    ("«anotation» ~ \"x\"", "annotation"),
-    ("feature:«foreech»", "foreach"),
+    ("log | step:«send_emial» > log", "send_email"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("marked", "right"), MISTAKES, ids=[m for m, _ in MISTAKES])
-def test_a_mistake_is_marked_and_the_right_word_offered_first(study, marked, right):
-    text = marked.replace("«", "").replace("»", "")
-    with pytest.raises(InputError) as caught:
-        study.index("inputs").membership(text)
-    error = caught.value
-    at, length = marked.index("«"), marked.index("»") - marked.index("«") - 1
-    assert (error.column, error.length) == (at + 1, length)
+def piece(marked: str) -> tuple[str, int, int]:
+    """The text without the marks, and where the wrong piece stands: its column (from 1) and length."""
+    at = marked.index("«")
+    return marked.replace("«", "").replace("»", ""), at + 1, marked.index("»") - at - 1
+
+
+def assert_offers(study: Study, error: QueryError, marked: str, right: str) -> None:
+    """Whether the wrong piece is marked (of a text in quotes, the text or all of it), and the first fix puts `right` there."""
+    text, column, length = piece(marked)
+    within = int(text[column - 1] in "\"'`")
+    assert (error.column, error.length) in ((column, length), (column + within, length - 2 * within))
     assert is_one_line(str(error))
-    assert f"column {at + 1}" in str(error)
+    assert f"column {error.column}" in str(error)
     offered, n = error.fixes[0]
-    assert offered == right
-    mended = text[:at] + offered + text[at + length :]
-    study.index("inputs").membership(mended)
-    assert isinstance(n, int)
+    assert n is None or n >= 0
+    mended = error.fixed(offered)
+    assert Slice(mended) == Slice(text[: column - 1] + right + text[column - 1 + length :])
+    index = study.index("inputs")
+    index.membership(mended)
+    assert not hints(index.columns, Slice(mended))
+
+
+@pytest.mark.parametrize(("marked", "right"), REFUSED, ids=[m for m, _ in REFUSED])
+def test_a_mistake_is_marked_and_the_right_word_offered_first(study, marked, right):
+    with pytest.raises(QueryError) as caught:
+        study.index("inputs").membership(piece(marked)[0])
+    assert_offers(study, caught.value, marked, right)
+
+
+@pytest.mark.parametrize(("marked", "right"), HINTED, ids=[m for m, _ in HINTED])
+def test_a_word_that_nothing_has_is_hinted_at(study, marked, right):
+    index, text = study.index("inputs"), piece(marked)[0]
+    index.membership(text)
+    (hint,) = hints(index.columns, Slice(text))
+    assert_offers(study, hint, marked, right)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_a_slice_without_a_mistake_has_no_hint(study, text):
+    assert not hints(study.index("inputs").columns, Slice(text))

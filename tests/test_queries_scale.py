@@ -96,6 +96,22 @@ def test_slices_of_a_large_study(capsys):
         f"three parts: median {np.median(times):.1f} ms, 95% {np.quantile(times, 0.95):.1f} ms, most {times.max():.1f} ms "
         f"({max(again)[1]}); {resident():.2f} GB"
     ]
+    words, fresh = ["FOREACH", "IF", "log", "send_email", "update_record", "look_up_records", "PARALLEL"], []
+    for _ in range(100):
+        a, b, c = rng.choices(words, k=3)
+        text = rng.choice(
+            (
+                "{} > {} & ~({} , *)",
+                "{} >> {} > {}",
+                "m1 has ({} > {}) & m2 lacks step:{}",
+                "count({} >> {}) = 1 | {} ,, *",
+            )
+        )
+        start = time.perf_counter()
+        index.membership(text.format(a, b, c))
+        fresh.append((time.perf_counter() - start, text.format(a, b, c)))
+    news = np.array([t for t, _ in fresh]) * 1000
+    lines += [f"shapes not asked before: median {np.median(news):.0f} ms, most {news.max():.0f} ms ({max(fresh)[1]})"]
     with capsys.disabled():
         print("\n" + "\n".join(lines))
     assert resident() - size < 2.0
