@@ -27,10 +27,10 @@ from flowgen_analysis.queries.terms import (
     Comparison,
     Contains,
     Count,
-    Name,
     Gap,
     Leaf,
     Made,
+    Name,
     Pattern,
     Saved,
     Shape,
@@ -42,6 +42,10 @@ from flowgen_analysis.queries.terms import (
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/analysis/05b_columns.ipynb #cell-04
+KEPT = 4000  # columns; the oldest go first
+DEEPEST = 30  # saved slices that lead to each other
+
+
 class Columns:
     """What each phrase of the language holds over the samples of an index, packed (`bitsets`).
 
@@ -111,16 +115,30 @@ class Columns:
             told = f"asks for {_short(leaf.name)}, which is no saved slice"
             raise self.unknown(leaf, leaf.name, told, known, "none is saved", "in ")
         if len(set(named)) > 1:
-            raise QueryError(str(leaf), leaf.at, f"asks for {_short(leaf.name)}, which {len(named)} slices are called", '"folder/name"')
+            raise QueryError(
+                str(leaf),
+                leaf.at,
+                f"asks for {_short(leaf.name)}, which {len(named)} slices are called",
+                '"folder/name"',
+            )
         if leaf.name in self._open or len(self._open) >= DEEPEST:
-            raise QueryError(str(leaf), leaf.at, "leads back to itself, or through too many others", "a slice that says what it holds")
+            raise QueryError(
+                str(leaf),
+                leaf.at,
+                "leads back to itself, or through too many others",
+                "a slice that says what it holds",
+            )
         if leaf.name not in self._read:
             self._open.append(leaf.name)
             try:
                 inside, outside = Slice(named[0]).sets(self.sets, len(self.samples))
-                self._read[leaf.name] = (inside, outside) if inside.dtype != bool else (bitsets.pack(inside), bitsets.pack(outside))
+                self._read[leaf.name] = (
+                    (inside, outside) if inside.dtype != bool else (bitsets.pack(inside), bitsets.pack(outside))
+                )
             except InputError as e:
-                raise QueryError(str(leaf), leaf.at, f"saved slice {_short(leaf.name)}: {e.what}", e.expected, remedy=e.remedy) from None
+                raise QueryError(
+                    str(leaf), leaf.at, f"saved slice {_short(leaf.name)}: {e.what}", e.expected, remedy=e.remedy
+                ) from None
             finally:
                 self._open.pop()
         found = self._read[leaf.name]
@@ -146,9 +164,11 @@ class Columns:
         near = nearest(word, written)
         fixes = [(written[name], self.count(before + written[name])) for name in near]
         some = ", ".join(list(written)[:12])
-        return QueryError(str(leaf), leaf.at, what, fixes=fixes, remedy=f"there are {some}" if some else none, word=word)
+        return QueryError(
+            str(leaf), leaf.at, what, fixes=fixes, remedy=f"there are {some}" if some else none, word=word
+        )
 
-
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-06
 def _short(word: str) -> str:
     return repr(word if len(word) <= 40 else f"{word[:39]}…")
 
@@ -165,12 +185,10 @@ def nearest(word: str, names: Iterable[str], most: int = 3) -> list[str]:
 
 def _changes(leaf: Leaf) -> bool:
     """Whether what a phrase holds may change while an index stands."""
-    kind = leaf.kind if isinstance(leaf, About) else leaf.field if isinstance(leaf, Contains) else ""
+    kind = leaf.kind if isinstance(leaf, About) else leaf.where if isinstance(leaf, Contains) else ""
     return isinstance(leaf, Saved) or kind in ("by", "note")
 
 
-KEPT = 4000  # columns; the oldest go first
-DEEPEST = 30  # saved slices that lead to each other
 HOW: dict[type, Callable[[Columns, Any], Sets]] = {}
 
 
@@ -183,7 +201,7 @@ def _says(kind: type) -> Callable:
 
     return register
 
-# %% ../../nbs/analysis/05b_columns.ipynb #cell-06
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-08
 @_says(Shape)
 @_says(Count)
 @_says(Trigger)
@@ -216,7 +234,7 @@ def _made(columns: Columns, leaf: Made) -> Sets:
         return columns.here((inside, outside))
     return columns.here(all_of(parts))
 
-# %% ../../nbs/analysis/05b_columns.ipynb #cell-08
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-10
 def _values(columns: Columns, leaf: Comparison) -> tuple[str, np.ndarray]:
     """The values of what is compared, and the name by which `compare_fact` knows what they are."""
     fact = leaf.fact
@@ -228,7 +246,9 @@ def _values(columns: Columns, leaf: Comparison) -> tuple[str, np.ndarray]:
         return "score", _spread(columns.scores)
     metric, _, model = fact.partition(".")
     if model in columns.models and (found := columns.corpus.mean_of(model, metric)) is not None:
-        return "score", columns.here((found, found))[0] if columns._rows is None else np.append(found, np.nan)[columns._rows]
+        return "score", columns.here((found, found))[0] if columns._rows is None else np.append(found, np.nan)[
+            columns._rows
+        ]
     known = sorted([*columns.facts, *columns.models, "spread"], key=lambda name: "." in name)
     raise columns.unknown(leaf, fact, f"compares {_short(fact)}, which is no fact", {k: name_text(k) for k in known})
 
@@ -265,7 +285,7 @@ def _gap(columns: Columns, leaf: Gap) -> Sets:
     a, b = (columns.scores[:, columns.models.index(m)] for m in (leaf.a, leaf.b))
     return compare_fact(Comparison("gap", leaf.sign, leaf.offset), {"gap": 100 * (a - b)})
 
-# %% ../../nbs/analysis/05b_columns.ipynb #cell-10
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-12
 @_says(Words)
 def _words(columns: Columns, leaf: Words) -> Sets:
     return columns.here(columns.corpus.words(leaf.pattern))
@@ -274,16 +294,16 @@ def _words(columns: Columns, leaf: Words) -> Sets:
 @_says(Contains)
 def _contains(columns: Columns, leaf: Contains) -> Sets:
     corpus = columns.corpus
-    if leaf.field in ("requirement", "text"):
-        return columns.here(corpus.words(leaf.pattern, only_requirement=leaf.field == "requirement"))
-    if leaf.field == "note":
+    if leaf.where in ("requirement", "text"):
+        return columns.here(corpus.words(leaf.pattern, only_requirement=leaf.where == "requirement"))
+    if leaf.where == "note":
         return columns.here(corpus.noted(leaf.pattern))
-    if leaf.field in (*FLOW_KINDS, "annotation"):
+    if leaf.where in (*FLOW_KINDS, "annotation"):
         return columns.here(corpus.flows(leaf))
-    if leaf.field == "id":
+    if leaf.where == "id":
         held = contains(pl.Series(columns.samples, dtype=pl.String), leaf.pattern)
         return held, ~held
-    return _of_texts(columns, leaf, leaf.field, lambda texts: texts.containing(leaf.pattern))
+    return _of_texts(columns, leaf, leaf.where, lambda texts: texts.containing(leaf.pattern))
 
 
 @_says(Among)
@@ -308,7 +328,7 @@ def _of_texts(columns: Columns, leaf: Leaf, fact: str, mask: Callable[[Texts], n
     held = mask(distinct)[codes] & known if len(distinct) else np.zeros(len(values), bool)
     return held, known & ~held
 
-# %% ../../nbs/analysis/05b_columns.ipynb #cell-12
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-14
 RESULTS = ("unreadable", "repeats_disagree")  # of one model, or of any of them
 KINDS_OF = {
     **dict.fromkeys(FLOW_KINDS, "flow"), **dict.fromkeys(("cause", "loss", *RESULTS), "result"), "feature": "sample",
@@ -319,7 +339,12 @@ KINDS_OF = {
 @_says(About)
 def _about(columns: Columns, leaf: About) -> Sets:
     if leaf.sign and leaf.kind in KINDS_OF and leaf.kind != "loss":
-        raise QueryError(str(leaf), leaf.at, f"compares {leaf.kind}:, which is no number", "loss:cause@model > points, or count(…) >= 2")
+        raise QueryError(
+            str(leaf),
+            leaf.at,
+            f"compares {leaf.kind}:, which is no number",
+            "loss:cause@model > points, or count(…) >= 2",
+        )
     if leaf.kind in ("cause", "loss"):
         return _caused(columns, leaf)
     if leaf.kind in FLOW_KINDS:
@@ -340,7 +365,9 @@ def _about(columns: Columns, leaf: About) -> Sets:
     if leaf.kind not in columns.facts:
         texts = [name for name, v in columns.facts.items() if v.dtype == object]
         known = {k: f"{k}:{leaf.pattern}" for k in [*KINDS_OF, *texts]}
-        raise columns.unknown(leaf, leaf.kind, f"asks for a {_short(leaf.kind)}, which is no kind", {k: k for k in known})
+        raise columns.unknown(
+            leaf, leaf.kind, f"asks for a {_short(leaf.kind)}, which is no kind", {k: k for k in known}
+        )
     return _of_texts(columns, leaf, leaf.kind, lambda texts: texts.matching(leaf.pattern))
 
 
@@ -348,26 +375,37 @@ def _models(columns: Columns, leaf: Leaf, pattern: Pattern) -> np.ndarray:
     """The models that a pattern means. Raises `QueryError` where there is none."""
     found = Texts(columns.models).matching(pattern) if columns.models else np.zeros(0, bool)
     if not found.any():
-        raise columns.unknown(leaf, pattern.text, f"asks for {_short(pattern.text)}, which is no model", columns.models, "there is no run")
+        raise columns.unknown(
+            leaf, pattern.text, f"asks for {_short(pattern.text)}, which is no model", columns.models, "there is no run"
+        )
     return found
 
-
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-16
 @_says(Name)
 def _named(columns: Columns, leaf: Name) -> Sets:
     """A name that is no feature: a result, or nothing that is known."""
     if leaf.name in RESULTS:
         return _resulting(columns, leaf.name, columns.models)
     if leaf.name in (*columns.facts, "spread", *columns.models):
-        example = f'{name_text(leaf.name)} = "…"' if getattr(columns.facts.get(leaf.name), "dtype", None) == object else f"{name_text(leaf.name)} > 8"
+        example = f'{name_text(leaf.name)} = "…"' if _is_text(columns, leaf.name) else f"{name_text(leaf.name)} > 8"
         raise QueryError(str(leaf), leaf.at, "is no feature and has to be compared", f"a comparison, such as {example}")
     steps = {s: f"step:{Pattern.of(s)}" for s in columns.corpus.expected.step_names}
-    known = {**{f: name_text(f) for f in columns.features}, **{t: f"`{t}`" for t in columns.by_title}, **dict.fromkeys(RESULTS, ""), **steps}
-    raise columns.unknown(leaf, leaf.name, f"names no feature {_short(leaf.name)}", {k: v or k for k, v in known.items()})
+    known = {
+        **{f: name_text(f) for f in columns.features},
+        **{t: f"`{t}`" for t in columns.by_title},
+        **dict.fromkeys(RESULTS, ""),
+        **steps,
+    }
+    raise columns.unknown(
+        leaf, leaf.name, f"names no feature {_short(leaf.name)}", {k: v or k for k, v in known.items()}
+    )
 
 
 def _resulting(columns: Columns, name: str, models: Sequence[str]) -> Sets:
     corpus = columns.corpus
-    return columns.here(corpus.unreadable(models) if name == "unreadable" else corpus.disagreeing(models, columns.metric))
+    return columns.here(
+        corpus.unreadable(models) if name == "unreadable" else corpus.disagreeing(models, columns.metric)
+    )
 
 
 def _caused(columns: Columns, leaf: About) -> Sets:
@@ -379,17 +417,25 @@ def _caused(columns: Columns, leaf: About) -> Sets:
     if leaf.model and leaf.model not in columns.models:
         raise columns.unknown(leaf, leaf.model, f"asks for {_short(leaf.model)}, which is no model", columns.models)
     models = [leaf.model] if leaf.model else columns.models
-    points, known = columns.corpus.lost(columns.metric, [k for k, is_it in zip(kinds.all, chosen, strict=True) if is_it], models)
+    points, known = columns.corpus.lost(
+        columns.metric, [k for k, is_it in zip(kinds.all, chosen, strict=True) if is_it], models
+    )
     sign, number = (leaf.sign, leaf.number) if leaf.kind == "loss" else (">", 0.0)
     values = np.where(known, 100 * points, np.nan)
     return columns.here(compare_fact(Comparison("points", sign, number), {"points": values}))
 
-# %% ../../nbs/analysis/05b_columns.ipynb #cell-18
+
+def _is_text(columns: Columns, fact: str) -> bool:
+    return fact in columns.facts and columns.facts[fact].dtype == object
+
+# %% ../../nbs/analysis/05b_columns.ipynb #cell-22
 def hints(columns: Columns, slice: Slice) -> list[QueryError]:
     """The names in a slice that nothing has: parts of flows, ids, values of facts. None is raised."""
     found = []
     for said in (one for leaf in slice.leaves for one in _open_names(columns, leaf)):
-        if said.pattern.kind == "regex" or any(t.matching(said.pattern, name=said.kind in _NAMES).any() for t in said.among):
+        if said.pattern.kind == "regex" or any(
+            t.matching(said.pattern, name=said.kind in _NAMES).any() for t in said.among
+        ):
             continue
         written = {t: str(Pattern.of(t)) for texts in said.among for t in texts.all if t.strip()}
         fixes = [(written[t], columns.count(f"{said.kind}:{written[t]}")) for t in nearest(said.pattern.text, written)]
@@ -415,7 +461,9 @@ def _open_names(columns: Columns, leaf: Leaf) -> Iterator[_Open]:
     if isinstance(leaf, Made):
         made = [corpus.made(m)[0] for m in ([leaf.who] if leaf.who in columns.models else columns.models)]
         for inner in leaves(leaf.body):
-            yield from (_Open(k, p, [t.texts_of(k) for t in (corpus.expected, *made)], "no flow has a") for k, p in _said(inner))
+            yield from (
+                _Open(k, p, [t.texts_of(k) for t in (corpus.expected, *made)], "no flow has a") for k, p in _said(inner)
+            )
     elif not (isinstance(leaf, Shape) and _as_gap(columns, leaf)):
         yield from (_Open(k, p, [corpus.expected.texts_of(k)], "no expected flow has a") for k, p in _said(leaf))
     for fact, pattern in _valued(leaf):
