@@ -9,7 +9,7 @@ __all__ = ['HOW', 'RESULTS', 'KINDS_OF', 'Columns', 'nearest', 'hints']
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -103,13 +103,15 @@ class Columns:
         """What a saved slice holds, by the name of it."""
         known = dict(self.corpus.saved())
         if leaf.name not in known:
-            raise self.unknown(leaf, leaf.name, f"asks for {leaf.name!r}, which is no saved slice", {name: f"in {Saved(name)!s}"[3:] for name in known}, "none is saved")
+            raise self.unknown(leaf, leaf.name, f"asks for {_short(leaf.name)}, which is no saved slice", {name: f"in {Saved(name)!s}"[3:] for name in known}, "none is saved")
         if leaf.name in self._open:
             raise QueryError(str(leaf), leaf.at, "is in itself", "a slice that does not lead back to it")
         self._open.append(leaf.name)
         try:
             inside, outside = Slice(known[leaf.name]).sets(self.sets, len(self.samples))
             return (inside, outside) if inside.dtype != bool else (bitsets.pack(inside), bitsets.pack(outside))
+        except InputError as e:
+            raise QueryError(str(leaf), leaf.at, f"saved slice {_short(leaf.name)}: {e.what}", e.expected, remedy=e.remedy) from None
         finally:
             self._open.pop()
 
@@ -128,6 +130,10 @@ class Columns:
         fixes = [(written[name], self.count(written[name])) for name in near]
         some = ", ".join(list(written)[:12])
         return QueryError(str(leaf), leaf.at, what, fixes=fixes, remedy=f"there are {some}" if some else none, word=word)
+
+
+def _short(word: str) -> str:
+    return repr(word if len(word) <= 40 else f"{word[:39]}…")
 
 
 def nearest(word: str, names: Iterable[str], most: int = 3) -> list[str]:
@@ -180,7 +186,7 @@ def _as_gap(columns: Columns, shape: Shape) -> Gap | None:
 def _made(columns: Columns, leaf: Made) -> Sets:
     corpus = columns.corpus
     if leaf.who and leaf.who not in columns.models:
-        raise columns.unknown(leaf, leaf.who, f"asks what {leaf.who!r} made, which is no model", columns.models)
+        raise columns.unknown(leaf, leaf.who, f"asks what {_short(leaf.who)} made, which is no model", columns.models)
     asked = [leaf.who] if leaf.who else columns.models
     parts = [corpus.made_by(model, leaf.body) for model in asked]
     parts = parts if leaf.has else [(outside, inside) for inside, outside in parts]
@@ -202,8 +208,8 @@ def _values(columns: Columns, leaf: Comparison) -> tuple[str, np.ndarray]:
     metric, _, model = fact.partition(".")
     if model in columns.models and (found := columns.corpus.mean_of(model, metric)) is not None:
         return "score", columns.here((found, found))[0] if columns._rows is None else np.append(found, np.nan)[columns._rows]
-    known = [*columns.facts, *columns.models, "spread"]
-    raise columns.unknown(leaf, fact, f"compares {fact!r}, which is no fact", {k: name_text(k) for k in known})
+    known = sorted([*columns.facts, *columns.models, "spread"], key=lambda name: "." in name)
+    raise columns.unknown(leaf, fact, f"compares {_short(fact)}, which is no fact", {k: name_text(k) for k in known})
 
 
 def _spread(scores: np.ndarray) -> np.ndarray:
@@ -233,7 +239,7 @@ def _compared(leaf: Leaf, comparison: Comparison, facts: Mapping[str, np.ndarray
 def _gap(columns: Columns, leaf: Gap) -> Sets:
     for model in (leaf.a, leaf.b):
         if model not in columns.models:
-            raise columns.unknown(leaf, model, f"compares {model!r}, which is no model", columns.models)
+            raise columns.unknown(leaf, model, f"compares {_short(model)}, which is no model", columns.models)
     a, b = (columns.scores[:, columns.models.index(m)] for m in (leaf.a, leaf.b))
     return compare_fact(Comparison("gap", leaf.sign, leaf.offset), {"gap": 100 * (a - b)})
 
@@ -273,7 +279,7 @@ def _of_texts(columns: Columns, leaf: Leaf, fact: str, mask: Callable[[Texts], n
     if values is None or values.dtype != object:
         texts = [name for name, v in columns.facts.items() if v.dtype == object]
         known = [*texts, "requirement", "annotation", "note", "id"]
-        raise columns.unknown(leaf, fact, f"asks for {fact!r}, which is no text", {k: k for k in known})
+        raise columns.unknown(leaf, fact, f"asks for {_short(fact)}, which is no text", {k: k for k in known})
     known = np.array([v is not None for v in values], bool)
     distinct = Texts(v for v in values if v is not None)
     codes = np.array([distinct.code(v) if v is not None else 0 for v in values], np.int64)
@@ -290,10 +296,12 @@ KINDS_OF = {
 
 @_says(About)
 def _about(columns: Columns, leaf: About) -> Sets:
-    if leaf.kind in FLOW_KINDS:
-        return columns.here(columns.corpus.flows(leaf))
+    if leaf.sign and leaf.kind in KINDS_OF and leaf.kind != "loss":
+        raise QueryError(str(leaf), leaf.at, f"compares {leaf.kind}:, which is no number", "loss:cause@model > points, or count(…) >= 2")
     if leaf.kind in ("cause", "loss"):
         return _caused(columns, leaf)
+    if leaf.kind in FLOW_KINDS:
+        return columns.here(columns.corpus.flows(leaf))
     if leaf.kind in RESULTS:
         chosen = [m for m, is_it in zip(columns.models, _models(columns, leaf, leaf.pattern), strict=True) if is_it]
         return _resulting(columns, leaf.kind, chosen)
@@ -310,7 +318,7 @@ def _about(columns: Columns, leaf: About) -> Sets:
     if leaf.kind not in columns.facts:
         texts = [name for name, v in columns.facts.items() if v.dtype == object]
         known = {k: f"{k}:{leaf.pattern}" for k in [*KINDS_OF, *texts]}
-        raise columns.unknown(leaf, leaf.kind, f"asks for a {leaf.kind!r}, which is no kind", {k: k for k in known})
+        raise columns.unknown(leaf, leaf.kind, f"asks for a {_short(leaf.kind)}, which is no kind", {k: k for k in known})
     return _of_texts(columns, leaf, leaf.kind, lambda texts: texts.matching(leaf.pattern))
 
 
@@ -318,7 +326,7 @@ def _models(columns: Columns, leaf: Leaf, pattern: Pattern) -> np.ndarray:
     """The models that a pattern means. Raises `QueryError` where there is none."""
     found = Texts(columns.models).matching(pattern) if columns.models else np.zeros(0, bool)
     if not found.any():
-        raise columns.unknown(leaf, pattern.text, f"asks for {pattern.text!r}, which is no model", columns.models, "there is no run")
+        raise columns.unknown(leaf, pattern.text, f"asks for {_short(pattern.text)}, which is no model", columns.models, "there is no run")
     return found
 
 
@@ -332,7 +340,7 @@ def _named(columns: Columns, leaf: Name) -> Sets:
         raise QueryError(str(leaf), leaf.at, "is no feature and has to be compared", f"a comparison, such as {example}")
     steps = {s: f"step:{Pattern.of(s)}" for s in columns.corpus.expected.step_names}
     known = {**{f: name_text(f) for f in columns.features}, **{t: f"`{t}`" for t in columns.by_title}, **dict.fromkeys(RESULTS, ""), **steps}
-    raise columns.unknown(leaf, leaf.name, f"names no feature {leaf.name!r}", {k: v or k for k, v in known.items()})
+    raise columns.unknown(leaf, leaf.name, f"names no feature {_short(leaf.name)}", {k: v or k for k, v in known.items()})
 
 
 def _resulting(columns: Columns, name: str, models: Sequence[str]) -> Sets:
@@ -342,11 +350,12 @@ def _resulting(columns: Columns, name: str, models: Sequence[str]) -> Sets:
 
 def _caused(columns: Columns, leaf: About) -> Sets:
     kinds = Texts(KINDS)
-    chosen = kinds.matching(leaf.pattern, name=True)
+    chosen = kinds.matching(leaf.pattern, name=True) | kinds.matching(leaf.pattern)
     if not chosen.any():
-        raise columns.unknown(leaf, leaf.pattern.text, f"asks for {leaf.pattern.text!r}, which is no cause", {k: k for k in KINDS})
+        told = f"names no cause: none fits {str(leaf.pattern)[:60]}"
+        raise columns.unknown(leaf, leaf.pattern.text, told, {k: k for k in KINDS})
     if leaf.model and leaf.model not in columns.models:
-        raise columns.unknown(leaf, leaf.model, f"asks for {leaf.model!r}, which is no model", columns.models)
+        raise columns.unknown(leaf, leaf.model, f"asks for {_short(leaf.model)}, which is no model", columns.models)
     models = [leaf.model] if leaf.model else columns.models
     points, known = columns.corpus.lost([k for k, is_it in zip(kinds.all, chosen, strict=True) if is_it], models)
     sign, number = (leaf.sign, leaf.number) if leaf.kind == "loss" else (">", 0.0)
@@ -355,27 +364,61 @@ def _caused(columns: Columns, leaf: About) -> Sets:
 
 # %% ../../nbs/analysis/05b_columns.ipynb #cell-14
 def hints(columns: Columns, slice: Slice) -> list[QueryError]:
-    """The names in a slice that nothing has: steps, triggers, tables and other parts of expected flows. None is raised."""
+    """The names in a slice that nothing has: parts of flows, ids, values of facts. None is raised."""
     found = []
-    for leaf in slice.leaves:
-        for kind, pattern in _said(leaf):
-            texts = columns.corpus.expected.texts_of(kind)
-            if not texts.matching(pattern, name=kind in ("step", "trigger", "input")).any():
-                written = {t: str(Pattern.of(t)) for t in texts.all}
-                near = nearest(pattern.text, written)
-                fixes = [(written[t], columns.count(f"{kind}:{written[t]}")) for t in near]
-                found.append(QueryError(slice.said, pattern.at, f"no expected flow has a {kind} {pattern}", fixes=fixes))
+    for said in (one for leaf in slice.leaves for one in _open_names(columns, leaf)):
+        if said.pattern.kind == "regex" or any(t.matching(said.pattern, name=said.kind in _NAMES).any() for t in said.among):
+            continue
+        written = {t: str(Pattern.of(t)) for texts in said.among for t in texts.all if t.strip()}
+        fixes = [(written[t], columns.count(f"{said.kind}:{written[t]}")) for t in nearest(said.pattern.text, written)]
+        found.append(QueryError(slice.said, said.pattern.at, f"{said.where} {said.kind} {_short(said.pattern.text)}", fixes=fixes))
     return found
 
 
+_NAMES = ("step", "trigger", "input")
+
+
+class _Open(NamedTuple):
+    """A name in a slice that may be any: what kind of name, the texts that there are, and where it was looked for, in words."""
+
+    kind: str
+    pattern: Pattern
+    among: Sequence[Texts]
+    where: str
+
+
+def _open_names(columns: Columns, leaf: Leaf) -> Iterator[_Open]:
+    corpus = columns.corpus
+    if isinstance(leaf, Made):
+        made = [corpus.made(m)[0] for m in ([leaf.who] if leaf.who in columns.models else columns.models)]
+        for inner in leaves(leaf.body):
+            yield from (_Open(k, p, [t.texts_of(k) for t in (corpus.expected, *made)], "no flow has a") for k, p in _said(inner))
+    elif not (isinstance(leaf, Shape) and _as_gap(columns, leaf)):
+        yield from (_Open(k, p, [corpus.expected.texts_of(k)], "no expected flow has a") for k, p in _said(leaf))
+    for fact, pattern in _valued(leaf):
+        values = columns.samples if fact == "id" else columns.facts.get(fact)
+        if values is not None and (fact == "id" or values.dtype == object):  # type: ignore[union-attr]
+            yield _Open(fact, pattern, [Texts(v for v in values if v is not None)], "no sample has the")
+
+
+def _valued(leaf: Leaf) -> list[tuple[str, Pattern]]:
+    """The facts that a phrase names a value of."""
+    if isinstance(leaf, Comparison) and isinstance(leaf.value, str):
+        return [(leaf.fact, Pattern(leaf.value, "quoted", leaf.at))]
+    if isinstance(leaf, Among):
+        return [(leaf.fact, value) for value in leaf.values]
+    return [(leaf.kind, leaf.pattern)] if isinstance(leaf, About) else []
+
+
 def _said(leaf: Leaf) -> Iterator[tuple[str, Pattern]]:
-    """The plain names of parts of flows that a phrase says: kind and pattern."""
-    if isinstance(leaf, About) and leaf.kind in FLOW_KINDS and leaf.pattern.kind != "regex":
+    """The names of parts of flows that a phrase says: kind and pattern."""
+    if isinstance(leaf, About) and leaf.kind in FLOW_KINDS:
         yield leaf.kind, leaf.pattern
-    elements = [leaf.element] if isinstance(leaf, Trigger) else []
     shape = leaf.shape if isinstance(leaf, Count) else leaf
+    elements = [leaf.element] if isinstance(leaf, Trigger) else []
     if isinstance(shape, Shape):
         elements = [shape.first, *(e for _, e in shape.rest)]
     for element in elements:
-        kind = "trigger" if isinstance(leaf, Trigger) else "step"
-        yield from ((kind, p) for p in leaves(element.names) if p.kind != "regex")  # type: ignore[arg-type]
+        yield from (("trigger" if isinstance(leaf, Trigger) else "step", p) for p in leaves(element.names))  # type: ignore[misc]
+        if element.filter:
+            yield from (("input", item.name) for item in leaves(element.filter))  # type: ignore[attr-defined]

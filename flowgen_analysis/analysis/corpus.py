@@ -188,7 +188,7 @@ class Corpus:
         if metric not in rows.columns:
             return np.zeros(len(self.samples), bool), np.zeros(len(self.samples), bool)
         value = pl.col(metric)
-        found = rows.group_by("model", "sample_id").agg(pl.len().alias("n"), (value.max() - value.min()).alias("spread"))
+        found = rows.group_by("model", "sample_id").agg(value.count().alias("n"), (value.max() - value.min()).alias("spread"))
         several = found.filter(pl.col("n") > 1)
         held = self.among(several.filter(pl.col("spread") > by)["sample_id"].to_list())
         return held, self.among(several["sample_id"].to_list()) & ~held
