@@ -152,6 +152,56 @@ def test_hostile_slices_take_no_memory_that_stays(answers):
     assert answers["process"].peak < 400_000_000
 
 
+def nested(expressions: dict[str, str]) -> str:
+    """A file of saved slices."""
+    return "\n".join(f'[[slices]]\nname = "{name}"\nexpression = "{text}"\n' for name, text in expressions.items())
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"a": "in b", "b": "~in a"},
+        {"a": "in a"},
+        {"a": "in x0"} | {f"x{i}": f"in x{i + 1} & in x{i + 1}" for i in range(60)} | {"x60": "foreach"},
+        {"a": "in x0"} | {f"x{i}": f"in x{i + 1}" for i in range(1500)} | {"x1500": "foreach"},
+        {"a": "nothing_such"},
+    ],
+    ids=["in a circle", "in itself", "each twice", "deep", "with a mistake"],
+)
+def test_saved_slices_that_lead_astray_are_answered_or_refused(saved, tmp_path):
+    world = make_world(1, tmp_path, 0, saved=0)
+    world.study.project.slices_path.write_text(nested(saved))
+    try:
+        world.study.index("inputs").membership("~in a")
+    except InputError as e:
+        said = str(e)
+    else:
+        said = "'a'"
+    assert is_one_line(said)
+    assert "'a'" in said
+
+
+# -- nothing there
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["spread > 1", "score > 10", "unreadable", "repeats_disagree", "all models lack step:log", "any model has log",
+     "no model has log", "cause:wrong*", "loss:* > 1", "structure_errors > 0"],
+)  # fmt: skip
+def test_without_runs_nothing_is_known_of_models(study, text):
+    found = Study("bare", study.samples, [], study.registry, study.matrix).index("inputs").membership(text)
+    assert found.unknown.all()
+
+
+@pytest.mark.parametrize(
+    "text", ["steps > 1", "step:log", "~trigger:*", "FOREACH > *", "count(*) = 0", "annotation !~ 'x'", "value:*"]
+)
+def test_without_expected_flows_nothing_is_known_of_them(study, text):
+    samples = [Sample(id=id, requirement="log") for id in SAMPLES]
+    assert Study("bare", samples, [], study.registry, study.matrix).index("inputs").membership(text).unknown.all()
+
+
 # -- mistakes
 
 SAMPLES = {
@@ -239,7 +289,7 @@ REFUSED = [
     ("«domian»:banking", "domain"),
     ("«domian» in (banking, telecom)", "domain"),
     ("cause:«wrong_tabel»@gpt-4o", "wrong_table"),
-    ("cause:«\"wrong_tabel\"»@gpt-4o", '"wrong_table"'),
+    ("cause:«\"wrong_tabel\"»@gpt-4o", "wrong_table"),
     ("cause:wrong_table@«gpt-4»", "gpt-4o"),
     ("loss:«mising_step»@learned > 10", "missing_step"),
     ("loss:missing_step@«lerned» > 10", "learned"),
