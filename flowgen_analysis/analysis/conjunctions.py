@@ -234,57 +234,80 @@ _PAIRS = 4000  # below how many pairs at most triples are looked for
 
 @njit(cache=True, nogil=True)
 def _triples(
-    leads, ends, members, sizes, clusters, active, judged, known, starts, columns, width, values, means, spread, table, rows,
+    leads, ends, members, sizes, clusters, active, judged, known, starts, columns, holds, values, means, spread, table, rows,
     minimum, keep,
 ):  # fmt: skip
     """The best w of a triple below the pairs `leads`; each that reaches keep[0, 2] is written to `keep`: pair, column, w."""
-    counts = np.zeros((6, width), np.int64)
-    seen, own, mine, touched, here, there = counts[0], counts[1], counts[2], counts[3], counts[4], counts[5]
-    total, variance = np.zeros(width), np.zeros(width)
-    best, found, last, reach = 0.0, 0, table.shape[1] - 2, keep[0, 2]
+    width = holds.shape[1]
+    seen, own, turn, touched = (
+        np.zeros(width, np.int32),
+        np.zeros(width, np.int32),
+        np.zeros(width, np.int32),
+        np.zeros(width, np.int32),
+    )
+    total, variance = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    best, found, last, reach, now = 0.0, 0, table.shape[1] - 2, keep[0, 2], 0
     for k in leads:
-        count, t = 0, ends[k]
-        while t < ends[k + 1]:
-            c, now = clusters[members[t]], 0
-            size = judged[known[k], c]
-            while t < ends[k + 1] and clusters[members[t]] == c:
-                m = members[t]
-                t += 1
-                if not active[m]:
-                    continue
-                value = values[m] - means[known[k], c]
-                for u in range(starts[m], starts[m + 1]):
-                    j = columns[u]
-                    if own[j] == 0:
-                        mine[now] = j
-                        now += 1
-                        if seen[j] == 0:
-                            touched[count] = j
-                            count += 1
-                    own[j] += 1
-                    total[j] += value
-            for u in range(now):
-                j = mine[u]
-                n = own[j]
-                seen[j] += n
-                if n < size:
-                    variance[j] += n * (size - n) / (size - 1)
-                    here[j] += n
-                there[j] += size - n
-                own[j] = 0
+        count, cluster = 0, -1
+        size, share = 0.0, 0.0
+        for t in range(ends[k], ends[k + 1]):
+            m = members[t]
+            if not active[m]:
+                continue
+            if clusters[m] != cluster:
+                cluster = clusters[m]
+                size = np.float32(judged[known[k], cluster] - 1)
+                share = np.float32(1 / size) if size > 0 else np.float32(0)
+                now += 1
+            value = np.float32(values[m] - means[known[k], cluster])
+            for u in range(starts[m], starts[m + 1]):
+                j = columns[u]
+                if turn[j] != now:
+                    turn[j] = now
+                    own[j] = 0
+                if seen[j] == 0:
+                    touched[count] = j
+                    count += 1
+                variance[j] += (
+                    size - np.float32(2 * own[j])
+                ) * share  # n * (size - n) / (size - 1), one sample at a time
+                own[j] += 1
+                seen[j] += 1
+                total[j] += value
         for u in range(count):
             j = touched[u]
-            if seen[j] < sizes[k] and min(here[j], there[j]) >= minimum:
+            if minimum <= seen[j] < sizes[k] and variance[j] > 0.5:
                 z = total[j] / np.sqrt(variance[j]) * spread[known[k]]
-                at = min(int(max(z, 0.0) * 20), last)
-                low, high = table[rows[seen[j]], at], table[rows[seen[j]], at + 1]
-                w = low + (z * 20 - at) * (high - low) if z > 2 else z
-                best = max(best, w)
-                if w >= reach and found < len(keep):
-                    keep[found, 0], keep[found, 1], keep[found, 2] = k, j, w
-                    found += 1
-            seen[j], total[j], variance[j], here[j], there[j] = 0, 0, 0, 0, 0
+                if z > 2:
+                    at = min(int(z * 20), last)
+                    low, high = table[rows[seen[j]], at], table[rows[seen[j]], at + 1]
+                    w = low + (z * 20 - at) * (high - low)
+                    if (w > best or w >= reach) and _fits(
+                        k, j, ends, members, clusters, active, judged, known, holds, minimum
+                    ):
+                        best = max(best, w)
+                        if w >= reach and found < len(keep):
+                            keep[found, 0], keep[found, 1], keep[found, 2] = k, j, w
+                            found += 1
+            seen[j], total[j], variance[j] = 0, 0, 0
     return best, found
+
+
+@njit(cache=True, nogil=True)
+def _fits(k, column, ends, members, clusters, active, judged, known, holds, minimum):
+    """Whether a triple holds and leaves out the minimum where it can be compared, as `_weigh` counts."""
+    here, there, t = 0, 0, ends[k]
+    while t < ends[k + 1]:
+        c, own = clusters[members[t]], 0
+        while t < ends[k + 1] and clusters[members[t]] == c:
+            own += active[members[t]] and holds[members[t], column]
+            t += 1
+        size = judged[known[k], c]
+        if 0 < own < size:
+            here += own
+        if own > 0:
+            there += size - own
+    return min(here, there) >= minimum
 
 # %% ../../nbs/analysis/28_conjunctions.ipynb #cell-15
 def _threads() -> int:
@@ -362,9 +385,9 @@ class Conjunctions:
         return own / spread if spread > 1e-9 else np.zeros(self.samples)
 
     def ranked(self, values: np.ndarray) -> np.ndarray:
-        """The same of the normal scores of what is left of the values (in the order given at first) within clusters."""
+        """The same of the normal scores of the values (in the order given at first)."""
         own = np.zeros(self.samples)
-        own[self.active] = normal_scores(np.round(self.aligned(values)[self.active], 9))
+        own[self.active] = normal_scores(np.round(values[self.order][self.active], 9))
         return self.standard(own)
 
     def tails(self, values: np.ndarray) -> Tails:
@@ -431,7 +454,7 @@ class Conjunctions:
         sets = self.listed
         best, many = _triples(
             leads, sets.ends, sets.members, self.n, self.clusters, self.active, self._judged, self._known, self._starts,
-            self._columns, self.inside.shape[1], values, np.ascontiguousarray(means), np.ascontiguousarray(spread), chance.deviates,
+            self._columns, self.inside, values, np.ascontiguousarray(means), np.ascontiguousarray(spread), chance.deviates,
             chance.rows, self.minimum, keep,
         )  # fmt: skip
         return best, keep[:many]
