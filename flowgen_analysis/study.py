@@ -18,6 +18,7 @@ from .analysis.agreement import load_ratings
 from .analysis.causes import TopCauses, cause_table, top_causes, worth_table
 from .analysis.clusters import Cluster, failures_alike
 from .analysis.compare import benjamini_hochberg, compare, regressions
+from .analysis.corpus import Corpus
 from .analysis.discover import Discovery, discover
 from .analysis.facts import sample_facts
 from .analysis.grid import Grid
@@ -25,10 +26,11 @@ from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
 from .analysis.profile import SliceProfile, profile
 from .analysis.review import review_queue
+from .analysis.saved import load_slices
 from .analysis.standing import Standing, standing
 from .analysis.statistics import Mean
 from .analysis.subsets import SubsetTable, subset_tables
-from .features.journal import load_journal
+from .features.journal import Tag, load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.sentences import verdict_sentences
@@ -174,8 +176,32 @@ class Scored:
         """The matrix joined with scores by `metric`, ready to be sliced. Raises `InputError` for a metric that is not there."""
         if metric not in self.scores.metrics:
             raise InputError("metric", f"is {metric!r}", " or ".join(self.scores.metrics))
-        make = lambda: SliceIndex.from_tables(self.matrix, self.scores, metric, self.facts, self.clusters)  # noqa: E731
+        make = lambda: SliceIndex.from_tables(  # noqa: E731
+            self.matrix, self.scores, metric, self.facts, self.clusters, self.corpus
+        )
         return self._once(("index", metric), make)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The flows, words, notes and causes behind every index, read when a slice first speaks of them."""
+        titles = {f.name: f.title for f in self.registry.features}
+        by_id = [self.by_id[i] for i in self.matrix.frame["sample_id"].to_list() if i in self.by_id]
+        made = {run.model: run.generations for run in self.runs}
+        return Corpus(
+            by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles
+        )  # fmt: skip
+
+    def _lost(self) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """What was lost by cause, and what has a score; not known here."""
+        return None
+
+    def _tags(self) -> Sequence[Tag]:
+        path = self.project and self.project.journal_path(self.dataset)
+        return load_journal(path).tags if path and path.is_file() else ()
+
+    def _saved(self) -> list[tuple[str, str]]:
+        path = self.project and self.project.slices_path
+        return [(s.name, s.expression) for s in load_slices(path)] if path else []
 
     def grid(self, metric: str = "inputs") -> Grid:
         """The same with its sums ready."""
@@ -321,6 +347,10 @@ class Study(Scored):
         """Why every generation lost what it lost. Causes explain FlowSim as generated, so validation changes nothing here."""
         inputs = not metric.startswith("outline")
         return self._once(("losses", str(inputs)), lambda: collect_losses(self._explained(inputs, progress), inputs))
+
+    def _lost(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        found = self.losses()
+        return found.by_sample(), found.generations.select("sample_id", "model")
 
     def repairs(self, metric: str = "inputs") -> Repairs:
         """What undoing each kind of mistake is worth; of a large dataset on some samples, the same each time."""

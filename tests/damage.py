@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
 from flowgen_analysis.flows.model import BLOCK_STEPS, LOGIC_STEPS, Flow
 from flowgen_analysis.scoring.causes import pill_heads
-from flowgen_analysis.scoring.kinds import is_column_input, is_table_input
+from flowgen_analysis.flows.conditions import is_column_input, is_table_input
 
 DAMAGES: dict[str, Callable] = {}
 PILL = re.compile(r"\{\{[^{}]*\}\}")

@@ -30,7 +30,7 @@ from damage import (
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, Query, parse_query
 from flowgen_analysis.flows.model import LOGIC_STEPS, Flow
 from flowgen_analysis.scoring.causes import pill_heads
-from flowgen_analysis.scoring.kinds import is_column_input, is_table_input
+from flowgen_analysis.flows.conditions import is_column_input, is_table_input
 from flowgen_analysis.scoring.loss import Explanation, explain
 from flowgen_analysis.scoring.what_if import repaired
 

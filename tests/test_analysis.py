@@ -102,7 +102,7 @@ def test_an_index_answers_as_a_naive_reader_would(tree, seed, samples):
 def test_a_share_in_a_slice_is_what_screens_show():
     index = SliceIndex.from_arrays(np.ones((3, 1), bool), ["a"], np.array([[0.29], [0.4], [1.0]]), ["x"])
     assert index.members("score.x < 40") == index.members("score.x < 40%") == index.members("score < 40") == ["0"]
-    assert Slice("score.x < 40%").comparisons[0].name == "score.x < 40"
+    assert Slice("score.x < 40%").comparisons[0].text == "score.x < 40"
     assert index.members("score = 29") == ["0"]
     assert index.members("score.x >= 100") == ["2"]
     for text, said in {

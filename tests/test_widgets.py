@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared import ROOT
 
 from flowgen_analysis.analysis.compare import compare
-from flowgen_analysis.analysis.facets import facet_counts, take_apart, text_of
+from flowgen_analysis.analysis.facets import facet_counts, take_apart
 from flowgen_analysis.analysis.fact_filters import FactBins, set_range, set_words
 from flowgen_analysis.analysis.index import SliceIndex
 from flowgen_analysis.analysis.profile import profile
@@ -42,7 +42,7 @@ MASKS = {n: (m, ~m) for n, m in zip(NAMES, np.indices((2,) * 4).reshape(4, -1).a
 
 @given(terms)
 def test_a_slice_says_the_same_taken_apart_and_put_together(term):
-    said = Slice(text_of(term))
+    said = Slice(str(term))
     again = take_apart(said).slice
     assert (said.membership(MASKS, 16).inside == again.membership(MASKS, 16).inside).all()
 

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from . import bitsets
-from .facets import Facets, take_apart, text_of
+from .facets import Facets, take_apart
 from .index import SliceIndex
-from .slices import Comparison, Name, Not, Or, Slice, Term, is_share
+from .slices import Slice
+from ..queries.parsing import is_share
+from ..queries.terms import Comparison, Not, Or, Term, leaves
 
 # %% ../../nbs/analysis/07_fact_filters.ipynb #cell-04
 class FactFilter(NamedTuple):
@@ -30,7 +32,7 @@ class FactFilter(NamedTuple):
 def fact_filter(slice: Slice, fact: str) -> FactFilter:
     """What `slice` asks of the fact called `fact`."""
     own = [t for t in take_apart(slice).others if _speaks_of(t, fact)]
-    text = " & ".join(f"({text_of(t)})" if isinstance(t, Or) and len(own) > 1 else text_of(t) for t in own)
+    text = " & ".join(f"({str(t)})" if isinstance(t, Or) and len(own) > 1 else str(t) for t in own)
     if len(own) == 1 and (words := _words(own[0])):
         return FactFilter(words=words, text=text)
     ends = {">": "low", ">=": "low", "<": "high", "<=": "high"}
@@ -42,9 +44,7 @@ def fact_filter(slice: Slice, fact: str) -> FactFilter:
 
 def _speaks_of(term: Term, fact: str) -> bool:
     """Whether every leaf of `term` compares `fact`."""
-    if isinstance(term, Name):
-        return isinstance(term, Comparison) and term.fact == fact
-    return all(_speaks_of(t, fact) for t in ([term.term] if isinstance(term, Not) else term.terms))
+    return all(isinstance(t, Comparison) and t.fact == fact for t in leaves(term))
 
 
 def _words(term: Term) -> tuple[str, ...]:

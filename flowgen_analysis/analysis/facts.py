@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .slices import Comparison, is_share
+from ..queries.parsing import is_share
+from ..queries.terms import Comparison
 from ..flows.files import InputError
 from ..flows.model import Sample
 from ..scoring.scores import Scores
@@ -60,7 +61,7 @@ def compare_fact(comparison: Comparison, facts: Mapping[str, np.ndarray]) -> tup
             raise InputError(
                 "slice", f"compares {fact} with a number", f'a word, such as {fact} = "{_example(values)}"'
             )
-        known, holds = np.array([v is not None for v in values], bool), values == value
+        known, holds = np.array([v is not None for v in values], bool), _is_word(values, value)
     else:
         if isinstance(value, str):
             raise InputError("slice", f"compares {fact} with {value!r}", f"a number, such as {fact} {sign} 3")
@@ -80,9 +81,18 @@ def _share(fact: str, value: float) -> float:
 
 def _holds(values: np.ndarray, sign: str, value: float) -> np.ndarray:
     """The comparison of numbers; != as =, which the caller turns round."""
+    low, high = value - _NEAR, value + _NEAR
     return {
-        "<": values < value, "<=": values <= value, ">": values > value, ">=": values >= value,
-    }.get(sign, np.isclose(values, value, rtol=0, atol=1e-9))  # fmt: skip
+        "<": values < low, "<=": values <= high, ">": values > high, ">=": values >= low,
+    }.get(sign, (values >= low) & (values <= high))  # fmt: skip
+
+
+_NEAR = 1e-9  # a score of .7 that was added up is .7
+
+
+def _is_word(values: np.ndarray, word: str) -> np.ndarray:
+    wanted = word.strip().lower()
+    return np.array([v is not None and v.strip().lower() == wanted for v in values], bool)
 
 
 def _example(values: np.ndarray) -> str:

@@ -15,8 +15,10 @@ import polars as pl
 from narwhals.typing import IntoDataFrame
 
 from . import bitsets
-from .facts import compare_fact, structure_table
-from .slices import Comparison, Membership, Slice
+from .columns import Columns
+from .corpus import Corpus
+from .facts import structure_table
+from .slices import Membership, Slice
 from .statistics import Mean, mean_from_clusters, mean_from_sums
 from ..features.matrix import FeatureMatrix
 from ..flows.files import InputError
@@ -51,13 +53,15 @@ class SliceIndex:
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
     facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
     with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them, 0..1 (0..100 in slices).
-    clusters: integers by sample, from 0; each cluster (a deployment, say) is then one draw of every interval.
+    clusters: integers by sample, from 0; each cluster (a deployment, say) is then one draw of every interval. corpus: the flows, words
+    and causes behind them; without it a slice over those knows nothing. metric: the name of the scores. columns: every phrase of a
+    slice as sets.
     """
 
     def __init__(
         self, samples: Sequence[str], present: np.ndarray, absent: np.ndarray, names: Sequence[str], scores: np.ndarray,
         models: Sequence[str], facts: Mapping[str, np.ndarray] | None = None, structure: Structure | None = None,
-        clusters: np.ndarray | None = None,
+        clusters: np.ndarray | None = None, corpus: Corpus | None = None, metric: str = "inputs",
     ):  # fmt: skip
         self.samples, self.names, self.models, self.scores = list(samples), list(names), list(models), scores
         self.clusters = None if clusters is None else np.asarray(clusters, np.int64)
@@ -67,6 +71,7 @@ class SliceIndex:
         self.present, self.absent = bitsets.pack(present), bitsets.pack(absent)
         self._sets = {n: (self.present[i], self.absent[i]) for i, n in enumerate(names)}
         self._values, self._known = bitsets.columns(scores)
+        self.columns = Columns(self.samples, self._sets, self.facts, scores, self.models, corpus or Corpus(()), metric)
 
     @classmethod
     def from_arrays(
@@ -81,7 +86,8 @@ class SliceIndex:
     @classmethod
     def from_frame(
         cls, frame: IntoDataFrame, models: Sequence[str], facts: IntoDataFrame | None = None,
-        structure: pl.DataFrame | None = None, clusters: Mapping[str, str] | None = None,
+        structure: pl.DataFrame | None = None, clusters: Mapping[str, str] | None = None, corpus: Corpus | None = None,
+        metric: str = "inputs",
     ) -> "SliceIndex":  # fmt: skip
         """An index from one pandas or polars frame such as `join` makes: `sample_id`, a nullable boolean column a feature,
         and a column of scores for each of `models`. facts: a frame with `sample_id`. structure: what `structure_table`
@@ -103,19 +109,19 @@ class SliceIndex:
         found = _facts_of(ids, facts)
         made = None if structure is None else _structure_of(ids, structure, models)
         return cls(
-            ids["sample_id"].to_list(), present, absent, names, scores, models, found, made, _codes(ids, clusters)
+            ids["sample_id"].to_list(), present, absent, names, scores, models, found, made, _codes(ids, clusters), corpus, metric
         )
 
     @classmethod
     def from_tables(
         cls, matrix: FeatureMatrix, scores: Scores, metric: str = "inputs", facts: IntoDataFrame | None = None,
-        clusters: Mapping[str, str] | None = None,
+        clusters: Mapping[str, str] | None = None, corpus: Corpus | None = None,
     ) -> "SliceIndex":  # fmt: skip
-        """An index over a feature matrix, the scores of its samples and their structure errors; `facts` and `clusters` as
+        """An index over a feature matrix, the scores of its samples and their structure errors; `facts`, `clusters` and `corpus` as
         for `from_frame`."""
         table = join(matrix, scores, metric)
         structure = structure_table(scores) if "structure_errors" in scores.frame.columns else None
-        return cls.from_frame(table, table.columns[1 + len(matrix.names) :], facts, structure, clusters)
+        return cls.from_frame(table, table.columns[1 + len(matrix.names) :], facts, structure, clusters, corpus, metric)
 
     def sets(self, slice: Slice | str = "") -> tuple[np.ndarray, np.ndarray]:
         """The packed sets of samples inside and outside the slice. Raises `InputError` for a slice that does not parse,
@@ -123,15 +129,7 @@ class SliceIndex:
         asked = as_slice(slice)
         if asked.term is None:
             return bitsets.pack(np.ones(len(self.samples), bool)), bitsets.pack(np.zeros(len(self.samples), bool))
-        sets = self._sets
-        if asked.comparisons:
-            sets = {**sets, **{c.name: self._compared(c) for c in asked.comparisons}}
-        found = asked.membership(sets, len(self.samples))
-        return found.inside, found.outside
-
-    def _compared(self, comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:
-        inside, outside = compare_fact(comparison, self.facts)
-        return bitsets.pack(inside), bitsets.pack(outside)
+        return asked.sets(self.columns.sets, len(self.samples))
 
     def membership(self, slice: Slice | str = "") -> Membership:
         """Which samples the slice holds, as masks. Raises `InputError` as `sets` does."""
@@ -173,7 +171,8 @@ class SliceIndex:
         samples = [self.samples[i] for i in kept]
         clusters = None if self.clusters is None else self.clusters[kept]
         return SliceIndex(
-            samples, present, absent, self.names, self.scores[kept], self.models, facts, structure, clusters
+            samples, present, absent, self.names, self.scores[kept], self.models, facts, structure, clusters,
+            self.columns.corpus, self.columns.metric,
         )  # fmt: skip
 
     def column(self, model: str) -> np.ndarray:

@@ -14,14 +14,13 @@ from typing import Literal, NamedTuple
 
 from ..flows.conditions import parse_query
 from .edits import Edit, Script, moves, subtree_ends
+from ..flows.conditions import is_column_input, is_table_input
 from flowgen_analysis.scoring.kinds import (
     CAUSE_KINDS,
     KINDS,
     Clause,
     column_kind,
-    is_column_input,
     is_put_off,
-    is_table_input,
     query_mistakes,
     value_kind,
 )
