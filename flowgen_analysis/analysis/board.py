@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'Target', 'model_targets', 'difference_targets', 'value_targets', 'Search', 'Found', 'standouts', 'overlap',
-           'Row', 'Board', 'board']
+           'Row', 'Board', 'board', 'causes_apart', 'cause_targets']
 
 # %% ../../nbs/analysis/29_board.ipynb #cell-02
 from collections.abc import Mapping, Sequence
@@ -123,12 +123,14 @@ class Search:
 
     def tops(self, targets: Sequence[Target], permutations: int, seed: int) -> np.ndarray:
         """Of each shuffle the best w of a column, a pair and a triple over all targets: 3 x permutations."""
-        key = (*((t.scores.tobytes()) for t in targets), permutations, seed)
-        if key not in self._tops:
-            self._tops[key] = self._shuffled(targets, permutations, seed)
-        return self._tops[key]
+        key = (*(t.scores.tobytes() for t in targets), seed)
+        made = self._tops.get(key, np.zeros((3, 0)))
+        if made.shape[1] < permutations:
+            more = self._shuffled(targets, permutations - made.shape[1], (seed, made.shape[1]))
+            made = self._tops[key] = np.concatenate([made, more], axis=1)
+        return made[:, :permutations]
 
-    def _shuffled(self, targets: Sequence[Target], permutations: int, seed: int) -> np.ndarray:
+    def _shuffled(self, targets: Sequence[Target], permutations: int, seed: tuple[int, int]) -> np.ndarray:
         best = np.zeros((3, permutations))
         for target in targets:  # from the same seed, so that targets over the same samples are shuffled alike
             over, rng = self.over(~np.isnan(target.scores)), np.random.default_rng(seed)
@@ -153,6 +155,13 @@ def _levels(tops: np.ndarray) -> np.ndarray:
 def _p(w: float, length: int, tops: np.ndarray) -> float:
     reached = int((tops[length - 1] >= w - 1e-4).sum())
     return min(1.0, (reached + 1) / (tops.shape[1] + 1) / SHARES[length - 1])
+
+
+def _unsettled(w: float, length: int, tops: np.ndarray) -> bool:
+    """Whether more shuffles might move p to the other side of 5%."""
+    reached, size, share = int((tops[length - 1] >= w - 1e-4).sum()), tops.shape[1], LEVEL * SHARES[length - 1]
+    sides = stats.binom.cdf(reached, size, share), stats.binom.sf(reached - 1, size, share)
+    return float(min(sides)) >= 0.02
 
 # %% ../../nbs/analysis/29_board.ipynb #cell-09
 class Found(NamedTuple):
@@ -206,17 +215,21 @@ class Row(NamedTuple):
     alike: list[Found]
 
 
-def _rows(search: Search, targets: Sequence[Target], tops: np.ndarray, top: int, level: float) -> list[Row]:
-    """Up to `top` slices with p up to `level`, the surest first."""
+def _rows(
+    search: Search, targets: Sequence[Target], tops: np.ndarray, top: int, level: float
+) -> tuple[list[Row], bool]:
+    """Up to `top` slices with p up to `level`, the surest first; and whether it is settled which are under 5%."""
     levels, overs = _levels(tops), [search.over(~np.isnan(t.scores)) for t in targets]
     left = [over.ranked(t.scores) for over, t in zip(overs, targets, strict=True)]
     rows: list[Row] = []
+    settled = True
     while len(rows) < top:
         found = [_unlike(standouts(o, v, levels), rows) for o, v in zip(overs, left, strict=True)]
         at = max(range(len(targets)), key=lambda t: found[t][0].passes if found[t] else -np.inf)
         if not found[at] or found[at][0].w <= 0:
             break
         lead = found[at][0]
+        settled &= not _unsettled(lead.w, len(lead.columns), tops)
         p = max(_p(lead.w, len(lead.columns), tops), *(r.p for r in rows), 0.0)
         if p > level:
             break
@@ -225,7 +238,7 @@ def _rows(search: Search, targets: Sequence[Target], tops: np.ndarray, top: int,
             own = lead.mask[over.order] & over.active
             values[own] -= values[own].mean() if own.any() else 0
             values[:] = over.standard(values)
-    return rows
+    return rows, settled
 
 
 def _unlike(found: list[Found], rows: Sequence[Row]) -> list[Found]:
@@ -330,10 +343,10 @@ def _among(
 
 # %% ../../nbs/analysis/29_board.ipynb #cell-14
 class Board(NamedTuple):
-    """What stands on a board. `samples` that had a value, columns and pairs `looked` at (over all targets; triples beside them
-    where a pair promises one), `family` (over what p is, in words) and `frame`, a row a slice, in the order of what it explains:
+    """What was found. `samples` that had a value, columns and pairs `looked` at (over all targets; triples beside them where a pair
+    promises one), `family` (over what p is, in words) and `frame`, a row a slice, on each board in the order of what it explains:
 
-    `target` (a model, or the name of the values), `measure` (`loss`; `beyond`: the loss minus the mean loss of the other models;
+    `board` (whose it is), `target` (a model, or the name of the values), `measure` (`loss`; `beyond`: the loss minus the mean loss of the other models;
     `difference`; `value`), `slice`, `n`, `outside_n`, `mean`, `outside` (means of the measure), `effect` with `low` and `high`
     (inside minus outside, within clusters, 95%), `score` and `others` (mean scores inside: of the model, and of the other
     models), `coverage` (its share of the total loss), `explained` (the share in excess there, after the rows above),
@@ -348,6 +361,10 @@ class Board(NamedTuple):
     family: str = ""
     exploratory: bool = False
 
+    def of(self, name: str) -> "Board":
+        """The board of one model or group."""
+        return self._replace(frame=self.frame.filter(pl.col("board") == name))
+
     def to_pandas(self):
         """The frame as pandas."""
         return self.frame.to_pandas()
@@ -358,35 +375,58 @@ _NUMBERS = (
     "found_again", "w", "p",
 )  # fmt: skip
 _SCHEMA = (
-    {"target": pl.String, "measure": pl.String, "slice": pl.String, "n": pl.Int64, "outside_n": pl.Int64}
+    {
+        "board": pl.String,
+        "target": pl.String,
+        "measure": pl.String,
+        "slice": pl.String,
+        "n": pl.Int64,
+        "outside_n": pl.Int64,
+    }
     | dict.fromkeys(_NUMBERS, pl.Float64)
     | {"alike": pl.List(pl.String)}
 )
 
 
 def board(
-    search: Search, targets: Sequence[Target], family: Sequence[Target] = (), *, top: int = 10, level: float = LEVEL,
-    permutations: int = 499, splits: int = 20, seed: int = 0,
+    search: Search, groups: Mapping[str, Sequence[Target]], *, top: int = 10, level: float = LEVEL, permutations: int = 399,
+    most: int = 1999, splits: int = 20, seed: int = 0,
 ) -> Board:  # fmt: skip
-    """The board of one model (or other `targets`). family: all that p is over, the targets among them (default: they alone), so
-    that looking at one model after the other finds nothing by chance. level: rows with a p up to it; over 0.05 the board is
-    exploratory. splits: an even number, 0 for none."""
-    family = list(family) or list(targets)
-    tops = search.tops(family, permutations, seed)
-    rows = _by_loss(search, _rows(search, targets, tops, top, level), targets)
-    ordered = [row for row, _ in rows]
-    held = _held(search, targets, ordered, _levels(tops), splits, seed) if splits and rows else None
-    told = [_told(search, targets[row.target], row, share) for row, share in rows]
+    """The boards of several models (or other groups of targets) by name. p is over all of them, so that looking at one after the
+    other finds nothing by chance. level: rows with a p up to it; over 0.05 the board is exploratory. permutations: up to `most`
+    follow where it is not settled what is under 0.05. splits: an even number, 0 for none."""
+    family = [t for targets in groups.values() for t in targets]
+    if not family:
+        return Board(0, 0, pl.DataFrame(schema=_SCHEMA))
+    while True:
+        tops = search.tops(family, permutations, seed)
+        found = {name: _rows(search, targets, tops, top, level) for name, targets in groups.items()}
+        if permutations < 20 or permutations >= most or all(settled for _, settled in found.values()):
+            break
+        permutations = min(2 * permutations + 1, most)
+    told = [
+        row
+        for name, (rows, _) in found.items()
+        for row in _of_group(search, name, groups[name], rows, tops, splits, seed)
+    ]
+    frame = pl.DataFrame(told, _SCHEMA).with_columns(pl.col(*_NUMBERS).fill_nan(None))
+    kept = [~np.isnan(t.scores) for t in family]
+    looked = int(sum((search.over(k).inverse > 0).sum() for k in kept))
+    said = _family(search, list(groups), len(family), looked, permutations)
+    return Board(int(np.any(kept, axis=0).sum()), looked, frame, said, level > LEVEL)
+
+
+def _of_group(
+    search: Search, name: str, targets: Sequence[Target], rows: Sequence[Row], tops: np.ndarray, splits: int, seed: int
+) -> list[dict[str, object]]:
+    ordered = _by_loss(search, rows, targets)
+    held = _held(search, targets, [r for r, _ in ordered], _levels(tops), splits, seed) if splits and rows else None
+    told = [{"board": name} | _told(search, targets[row.target], row, share) for row, share in ordered]
     for r, one in enumerate(told):
         if held is not None:
             parts = zip(("held_effect", "held_low", "held_high", "found_again"), held, strict=True)
-            one.update({name: float(values[r]) for name, values in parts})
-    frame = pl.DataFrame(told, _SCHEMA).with_columns(pl.col(*_NUMBERS).fill_nan(None))
-    kept = ~np.isnan(np.array([t.scores for t in family]).reshape(len(family), -1))
-    looked = int(sum((search.over(k).inverse > 0).sum() for k in kept))
-    return Board(
-        int(kept.any(axis=0).sum()), looked, frame, _family(search, family, looked, permutations), level > LEVEL
-    )
+            one.update({column: float(values[r]) for column, values in parts})
+    return told
 
 
 def _told(search: Search, target: Target, row: Row, share: float) -> dict[str, object]:
@@ -419,10 +459,61 @@ def _alike(search: Search, row: Row, most: int = 6) -> list[str]:
     return [*same[:3], *near][:most]
 
 
-def _family(search: Search, family: Sequence[Target], looked: int, permutations: int) -> str:
+def _family(search: Search, names: Sequence[str], searches: int, looked: int, permutations: int) -> str:
     """Over what p is."""
-    names = list(dict.fromkeys(t.name for t in family))
-    told = f"p is over {looked:,} columns and pairs of {len(family)} searches ({', '.join(names)}) and the triples below them, by {permutations:,} shuffles"
+    told = f"p is over {looked:,} columns and pairs in {searches} searches ({', '.join(names)}) and the triples below them, by "
+    told += f"{permutations:,} shuffles"
     if search.clusters is not None:
-        told += f"; effects and shuffles are within the {len(np.unique(search.clusters))} clusters, so none of these slices is one of them"
+        within = f"{len(np.unique(search.clusters))} clusters"
+        told += f"; effects and shuffles are within the {within}, so none of these slices is one of them"
     return f"{told}."
+
+# %% ../../nbs/analysis/29_board.ipynb #cell-16
+_APART = (
+    {"kind": pl.String, "n": pl.Int64, "met": pl.Int64, "others_met": pl.Float64}
+    | dict.fromkeys(("loss", "others", "difference", "low", "high", "p", "q"), pl.Float64)
+)  # fmt: skip
+
+
+def causes_apart(
+    losses: Losses, model: str, against: Sequence[str], samples: Sequence[str] | None = None, clusters: Mapping[str, str] | None = None
+) -> pl.DataFrame:  # fmt: skip
+    """A row a cause, the one that `model` loses by most beyond the others first: `n` samples that it and one of `against` have a
+    score of, in how many of them each `met` it (of the others the mean number), the mean `loss` by it (0..1) and that of the
+    `others`, their `difference` with its 95% interval, `p` (sign-flip) and `q` over all causes. samples: only these."""
+    tables = [loss_table(losses, m, samples) for m in (model, *against)]
+    kept = [i for i in tables[0].samples if any(i in set(t.samples) for t in tables[1:])] if against else []
+    kinds = sorted({k for t in tables for k in t.kinds})
+    values = np.full((len(tables), len(kept), len(kinds)), np.nan)
+    for t, table in enumerate(tables):
+        at = {i: r for r, i in enumerate(table.samples)}
+        rows = [r for r, i in enumerate(kept) if i in at]
+        values[t, rows] = 0.0
+        for k, kind in enumerate(table.kinds):
+            values[t, rows, kinds.index(kind)] = table.values[[at[kept[r]] for r in rows], k]
+    groups = None if clusters is None else [clusters[i] for i in kept]
+    told = [_cause_apart(kind, values[0, :, k], values[1:, :, k], groups) for k, kind in enumerate(kinds) if kept]
+    frame = pl.DataFrame(told, _APART)
+    q = benjamini_hochberg(frame["p"].to_numpy())
+    return frame.with_columns(pl.Series("q", q, pl.Float64)).sort("difference", "kind", descending=[True, False])
+
+
+def _cause_apart(kind: str, own: np.ndarray, others: np.ndarray, groups: Sequence[str] | None) -> dict[str, object]:
+    mean = np.nanmean(others, axis=0)
+    found = paired(own, mean, groups)
+    met = float(np.mean([(o[~np.isnan(o)] > 0).sum() for o in others]))
+    return {
+        "kind": kind, "n": found.n, "met": int((own > 0).sum()), "others_met": met, "loss": float(own.mean()),
+        "others": float(mean.mean()), "difference": found.difference, "low": found.low, "high": found.high, "p": found.p,
+    }  # fmt: skip
+
+
+def cause_targets(losses: Losses, model: str, kinds: Sequence[str], samples: Sequence[str]) -> list[Target]:
+    """What a model lost by each of some causes, as targets of a board: on `samples`, in their order."""
+    table, made = loss_table(losses, model, samples), {}
+    at = {i: r for r, i in enumerate(table.samples)}
+    rows = np.array([at.get(i, -1) for i in samples])
+    for kind in kinds:
+        own = table.values[:, table.kinds.index(kind)] if kind in table.kinds else np.zeros(len(table.samples))
+        made[kind] = np.where(rows < 0, np.nan, np.append(own, np.nan)[rows])
+    return value_targets(made)

@@ -16,9 +16,8 @@ import numpy as np
 
 from . import bitsets
 from .index import SliceIndex
-from ..flows.conditions import QUERY_INPUTS, parse_query
+from ..flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from ..flows.model import Flow, Sample
-from ..scoring.kinds import is_column_input, is_table_input
 
 # %% ../../nbs/analysis/27_candidates.ipynb #cell-04
 KINDS = {

@@ -228,7 +228,7 @@ def _deviates(begin, stop, ends, members, clusters, active, known, inverse, row,
                 out[b, k] = z
 
 # %% ../../nbs/analysis/28_conjunctions.ipynb #cell-14
-PROMISING = 3.0
+PROMISING = 3.2
 _PAIRS = 4000  # below how many pairs at most triples are looked for
 
 
