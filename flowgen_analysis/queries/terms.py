@@ -46,7 +46,8 @@ def name_text(name: str) -> str:
 
 def number_text(number: float) -> str:
     """A number as it is written."""
-    return f"{number:.15g}"
+    shown = f"{number:.15g}"
+    return shown if float(shown) == number else repr(float(number))
 
 # %% ../../nbs/queries/00_terms.ipynb #cell-09
 @dataclass(frozen=True)
