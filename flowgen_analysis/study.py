@@ -202,7 +202,10 @@ class Scored:
     def _saved(self) -> list[tuple[str, str]]:
         path = self.project and self.project.slices_path
         slices = load_slices(path) if path else []
-        return [*((s.name, s.expression) for s in slices), *((f"{s.folder}/{s.name}", s.expression) for s in slices if s.folder)]
+        return [
+            *((s.name, s.expression) for s in slices),
+            *((f"{s.folder}/{s.name}", s.expression) for s in slices if s.folder),
+        ]
 
     def grid(self, metric: str = "inputs") -> Grid:
         """The same with its sums ready."""
