@@ -138,7 +138,9 @@ def scores_like(rng: np.random.Generator, samples: int = 1072, together: float =
     common = rng.normal(size=(samples, 1))
     ranks = stats.norm.cdf(np.sqrt(together) * common + np.sqrt(1 - together) * rng.normal(size=(samples, len(MODELS))))
     spread = (3, 3, 3, 3, 4, 5)
-    return np.column_stack([stats.beta.ppf(r, m * k, (1 - m) * k) for r, m, k in zip(ranks.T, MEANS, spread, strict=True)])
+    return np.column_stack(
+        [stats.beta.ppf(r, m * k, (1 - m) * k) for r, m, k in zip(ranks.T, MEANS, spread, strict=True)]
+    )
 
 
 PLANTS = {
