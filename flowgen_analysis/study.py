@@ -214,7 +214,10 @@ class Scored:
     def _saved(self) -> list[tuple[str, str]]:
         path = self.project and self.project.slices_path
         slices = load_slices(path) if path else []
-        return [*((s.name, s.expression) for s in slices), *((f"{s.folder}/{s.name}", s.expression) for s in slices if s.folder)]
+        return [
+            *((s.name, s.expression) for s in slices),
+            *((f"{s.folder}/{s.name}", s.expression) for s in slices if s.folder),
+        ]
 
     def grid(self, metric: str = "inputs") -> Grid:
         """The same with its sums ready."""
@@ -499,7 +502,7 @@ def _prompts(run: Run) -> pl.DataFrame:
     except (AttributeError, KeyError, TypeError):
         return pl.DataFrame()
 
-# %% ../nbs/03_study.ipynb #cell-22
+# %% ../nbs/03_study.ipynb #cell-23
 def open_study(
     dataset: str, run_files: Sequence[Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,

@@ -41,12 +41,14 @@ def chance() -> np.ndarray:
 def test_a_column_holds_what_its_text_holds():
     on = ground()
     found, index = on.search.found, on.search.index
-    for text, inside, outside in zip(found.texts, found.inside, found.outside, strict=True):
-        held = index.sets(text)
-        assert (held[0] == inside).all() and (held[1] == outside).all(), text
+    assert len(found.texts) > 1000
+    for at, text in enumerate(found.texts):
+        if found.kinds[at] != "word" or at % 4 == 0:
+            inside, outside = index.sets(text)
+            assert (inside == found.inside[at]).all(), text
+            assert (outside == found.outside[at]).all(), text
     for at in range(0, len(found.texts), 3):
         assert all((index.sets(other)[0] == found.inside[at]).all() for other in found.alike[at]), found.alike[at]
-    assert len(found.texts) > 1000
     assert "cause" not in found.kinds
     assert not any(re.match(r"score|structure_errors|loss", t) for t in found.texts)
 
@@ -83,9 +85,8 @@ def test_planted_failures_are_named(chance):
     hits = []
     for at, kind in enumerate(PLANTS):
         failure = plant_failure(np.random.default_rng([at, 43]), ground(), kind, 0.4)
-        found = boards_of(ground(), failure.index, chance, **QUICK)
+        found = boards_of(ground(), failure.index, chance, models=[failure.model], **QUICK)
         hits.append(places(found, failure)[:1] == [True])
-        assert found.frame.filter(pl.col("board") != failure.model).height <= 1
     assert sum(hits) >= 10, dict(zip(PLANTS, hits, strict=True))
 
 
@@ -225,7 +226,7 @@ def test_causes_say_why_and_what_sets_models_apart():
     made = pl.DataFrame(
         [(i, m, 0) for m in ("one", "two") for i in ids], ["sample_id", "model", "repeat"], orient="row"
     )
-    losses = Losses(frame, made)
+    losses = Losses(frame, made, "inputs")
     apart = causes_apart(losses, "one", ["two"])
     assert apart["kind"][0] == "wrong_table"
     assert apart["q"][0] < 0.01
