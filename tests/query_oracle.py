@@ -155,6 +155,7 @@ class World:
     samples: list[Sample]
     study: Study
     features: dict[str, dict[str, bool | None]]
+    metric: str = "inputs"
     generations: dict[tuple[str, str], list[Generation]] = field(default_factory=dict)
     scores: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     losses: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
@@ -163,8 +164,9 @@ class World:
     saved: dict[str, "Asked"] = field(default_factory=dict)
 
 
-def make_world(seed: int, folder: Path, n: int = 40, saved: int = 4) -> World:
-    """A study of random samples in a project at `folder`, with a journal and saved slices, and the same as plain data."""
+def make_world(seed: int, folder: Path, n: int = 40, saved: int = 4, metric: str = "inputs") -> World:
+    """A study of `n` random samples and five more in a project at `folder`, with a journal and saved slices, and the same as plain
+    data. metric: by which scores and losses are told, `inputs` or `outline`."""
     rng = random.Random(seed)
     init_project(folder)
     project = Project(folder)
@@ -177,7 +179,7 @@ def make_world(seed: int, folder: Path, n: int = 40, saved: int = 4) -> World:
     columns = {"sample_id": [s.id for s in samples]} | {f: [c[s.id] for s in samples] for f, c in cells.items()}
     matrix = FeatureMatrix(pl.DataFrame(columns, schema={"sample_id": pl.String} | dict.fromkeys(FEATURES, pl.Boolean)))
     study = Study("random", samples, runs, registry, matrix, project)
-    world = World(samples, study, cells)
+    world = World(samples, study, cells, metric)
     for run in runs:
         for g in run.generations:
             world.generations.setdefault((g.model, g.sample_id), []).append(g)
@@ -189,10 +191,10 @@ def make_world(seed: int, folder: Path, n: int = 40, saved: int = 4) -> World:
 
 def _add_results(world: World, runs: Sequence[Run]) -> None:
     for row in world.study.scores.frame.iter_rows(named=True):
-        if row["inputs"] is not None:
-            world.scores.setdefault((row["model"], row["sample_id"]), []).append(100 * row["inputs"])
+        if row[world.metric] is not None:
+            world.scores.setdefault((row["model"], row["sample_id"]), []).append(100 * row[world.metric])
     world.losses = {key: {} for key in world.scores}
-    for row in explain_runs(world.samples, runs).frame.iter_rows(named=True):
+    for row in explain_runs(world.samples, runs, world.metric == "inputs").frame.iter_rows(named=True):
         key = row["model"], row["sample_id"]
         lost = 100 * row["loss"] / len(world.scores[key])
         world.losses[key][row["kind"]] = world.losses[key].get(row["kind"], 0.0) + lost

@@ -160,7 +160,11 @@ class Corpus:
 
     def mean_of(self, model: str, metric: str) -> np.ndarray | None:
         """A model's mean score by a metric (0..1, nan for none); None for one that is not there."""
-        if metric not in self._rows.columns or metric in ("sample_id", "model") or self._rows[metric].dtype != pl.Float64:
+        if (
+            metric not in self._rows.columns
+            or metric in ("sample_id", "model")
+            or self._rows[metric].dtype != pl.Float64
+        ):
             return None
         rows = self._rows.filter(pl.col("model") == model).group_by("sample_id").agg(pl.col(metric).mean())
         found = np.full(len(self.samples), np.nan)
@@ -181,7 +185,9 @@ class Corpus:
         if metric not in rows.columns:
             return np.zeros(len(self.samples), bool), np.zeros(len(self.samples), bool)
         value = pl.col(metric)
-        found = rows.group_by("model", "sample_id").agg(value.count().alias("n"), (value.max() - value.min()).alias("spread"))
+        found = rows.group_by("model", "sample_id").agg(
+            value.count().alias("n"), (value.max() - value.min()).alias("spread")
+        )
         several = found.filter(pl.col("n") > 1)
         held = self.among(several.filter(pl.col("spread") > by)["sample_id"].to_list())
         return held, self.among(several["sample_id"].to_list()) & ~held

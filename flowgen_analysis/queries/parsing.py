@@ -24,12 +24,12 @@ from flowgen_analysis.queries.terms import (
     Contains,
     Count,
     Element,
-    Name,
     Filter,
     Gap,
     Input,
     Leaf,
     Made,
+    Name,
     Names,
     Not,
     Or,
@@ -131,12 +131,16 @@ def tokens(text: str) -> list[Token]:
     try:
         text.encode()
     except UnicodeEncodeError as e:
-        raise QueryError(text, Span(e.start + 1, 1), f"has no character at column {e.start + 1}", "Unicode text") from None
+        raise QueryError(
+            text, Span(e.start + 1, 1), f"has no character at column {e.start + 1}", "Unicode text"
+        ) from None
     found, at = [], 0
     while at < len(text):
         match = _token_at(text, at, bool(found) and found[-1].kind == "label")
         if not match:
-            raise QueryError(text, Span(at + 1, 1), f"has {text[at]!r} at column {at + 1}", _expected_at(text[at : at + 2]))
+            raise QueryError(
+                text, Span(at + 1, 1), f"has {text[at]!r} at column {at + 1}", _expected_at(text[at : at + 2])
+            )
         if match.kind != "space":
             found.append(match)
         at += match.at.length
@@ -150,7 +154,7 @@ def _token_at(text: str, at: int, labelled: bool) -> Token | None:
     if not match:
         return None
     kind, value = str(match.lastgroup), match[match.lastgroup or 0]
-    if kind == "word" and value.lower() in _WORDS or kind == "mark":
+    if kind == "mark" or (kind == "word" and value.lower() in _WORDS):
         kind, value = "mark", _WORDS.get(value.lower(), value)
     if kind == "text":
         value = _unquoted(value)
@@ -459,7 +463,9 @@ class _Slices(_Flows):
         if label.text == "trigger":
             return self.labelled(label)
         token, pattern = self.next, self.pattern("a name or value")
-        name, _, model = token.text.partition("@") if token.kind == "bare" and label.text in BY_MODEL else (token.text, "", "")
+        name, _, model = (
+            token.text.partition("@") if token.kind == "bare" and label.text in BY_MODEL else (token.text, "", "")
+        )
         if name != token.text:
             model = model or self.name("a model after @")
             pattern = Pattern(name or "*", "bare", Span(token.at.column, len(name)))
@@ -486,7 +492,7 @@ class _Slices(_Flows):
     def named(self) -> Term:
         """What begins with a name: a feature, a fact, a model, a step."""
         start = self.next
-        name = self.name("a feature, or step:…, table:…, a fact, \"words\"")
+        name = self.name('a feature, or step:…, table:…, a fact, "words"')
         if self.next.kind == "word" and self.is_word(*_VERBS):
             return self.made(start, name, "")
         if self.is_word("in"):
@@ -516,10 +522,9 @@ class _Slices(_Flows):
         after = self.ahead()
         if self.next.text != ">" or after.kind == "number" or after.text in ("-", "+"):
             return False
-        return not (after.kind in ("word", "back") and self.ahead(2).text in ("-", "+") or self._is_offset(after))
-
-    def _is_offset(self, after: Token) -> bool:
-        return after.kind in ("word", "back") and self.ahead(2).kind == "number"
+        return not (
+            after.kind in ("word", "back") and (self.ahead(2).text in ("-", "+") or self.ahead(2).kind == "number")
+        )
 
     def comparison(self, name: str, start: Token) -> Leaf:
         """`fact sign value`, or two models; the sign is next."""
