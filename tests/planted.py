@@ -138,7 +138,9 @@ def scores_like(rng: np.random.Generator, samples: int = 1072, together: float =
     common = rng.normal(size=(samples, 1))
     ranks = stats.norm.cdf(np.sqrt(together) * common + np.sqrt(1 - together) * rng.normal(size=(samples, len(MODELS))))
     spread = (3, 3, 3, 3, 4, 5)
-    return np.column_stack([stats.beta.ppf(r, m * k, (1 - m) * k) for r, m, k in zip(ranks.T, MEANS, spread, strict=True)])
+    return np.column_stack(
+        [stats.beta.ppf(r, m * k, (1 - m) * k) for r, m, k in zip(ranks.T, MEANS, spread, strict=True)]
+    )
 
 
 PLANTS = {
@@ -156,7 +158,12 @@ def told(on: Ground, kind: str) -> list[str]:
         names = sorted({v for v in on.facts[kind].to_list() if v})
         return [f'{kind} = "{name}"' for name in names]
     groups = zip(found.texts, found.kinds, found.alike, strict=True)
-    return [t for text, own, alike in groups if own == kind for t in (text, *(alike if kind == "value" else ()))]
+    return [
+        t
+        for text, own, alike in groups
+        if own == kind
+        for t in (text, *(a for a in alike if a.startswith("value:") and kind == "value"))
+    ]
 
 
 def plant_words(rng: np.random.Generator, on: Ground, kind: str) -> tuple[str, np.ndarray]:
@@ -204,13 +211,15 @@ def plant_failure(rng: np.random.Generator, on: Ground, kind: str, least: float 
     return Failure(kind, text, inside, MODELS[at], effect, scored(on, scores))
 
 
-def boards_of(on: Ground, index: SliceIndex, tops: np.ndarray | None = None, **options) -> Board:
-    """The boards of all six models. tops: what chance reaches, where it is not to be worked out anew."""
+def boards_of(
+    on: Ground, index: SliceIndex, tops: np.ndarray | None = None, models: Sequence[str] = MODELS, **options
+) -> Board:
+    """The boards of all six models, or of some. tops: what chance reaches, where it is not to be worked out anew."""
     search = copy(on.search)
     search.index, search._tops = index, {}
     if tops is not None:
         search.tops = lambda *_: tops  # type: ignore[method-assign]
-    return board(search, {m: model_targets(index, m) for m in MODELS}, **({"splits": 0} | options))
+    return board(search, {m: model_targets(index, m) for m in models}, **({"splits": 0} | options))
 
 
 def places(found: Board, failure: Failure) -> list[bool]:

@@ -234,10 +234,8 @@ def _rows(
         if p > level:
             break
         rows.append(Row(lead, at, p, [f for f in found[at][1:] if overlap(f.mask, lead.mask) >= ALIKE]))
-        for over, values in zip(overs, left, strict=True):
-            own = lead.mask[over.order] & over.active
-            values[own] -= values[own].mean() if own.any() else 0
-            values[:] = over.standard(values)
+        known = search.known(lead.columns)
+        left = [over.without(values, lead.mask, known) for over, values in zip(overs, left, strict=True)]
     return rows, settled
 
 
@@ -468,7 +466,7 @@ def _family(search: Search, names: Sequence[str], searches: int, looked: int, pe
         told += f"; effects and shuffles are within the {within}, so none of these slices is one of them"
     return f"{told}."
 
-# %% ../../nbs/analysis/29_board.ipynb #cell-16
+# %% ../../nbs/analysis/29_board.ipynb #cell-22
 _APART = (
     {"kind": pl.String, "n": pl.Int64, "met": pl.Int64, "others_met": pl.Float64}
     | dict.fromkeys(("loss", "others", "difference", "low", "high", "p", "q"), pl.Float64)

@@ -84,7 +84,7 @@ def tails(values: np.ndarray) -> Tails:
     Lugannani and Rice 1980."""
     samples = len(values)
     sizes, rows = _sizes(samples)
-    slope, drop, curve = _tilted(values)
+    slope, drop, curve = _tilted(values if samples else np.zeros(1))
     z = np.arange(_STEP * _TOP + 1) / _STEP
     table = np.tile(z, (len(sizes), 1)).astype(np.float32)
     for k, n in enumerate(sizes):
@@ -383,6 +383,19 @@ class Conjunctions:
         )
         spread = np.sqrt((own**2).sum() / max(self.active.sum(), 1))
         return own / spread if spread > 1e-9 else np.zeros(self.samples)
+
+    def without(self, values: np.ndarray, mask: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Aligned values less the mean difference, within clusters, of the samples in `mask` from the other known ones (in the order
+        given at first)."""
+        own, other = mask[self.order] & self.active, (known & ~mask)[self.order] & self.active
+        n, m = (np.bincount(self.clusters[side], minlength=self.groups) for side in (own, other))
+        means = [
+            np.bincount(self.clusters, values * side, self.groups) / np.maximum(size, 1)
+            for side, size in ((own, n), (other, m))
+        ]
+        weights = n * m / np.maximum(n + m, 1)
+        effect = float((weights * (means[0] - means[1])).sum() / max(weights.sum(), 1e-12))
+        return self.standard(values - effect * own)
 
     def ranked(self, values: np.ndarray) -> np.ndarray:
         """The same of the normal scores of the values (in the order given at first)."""
