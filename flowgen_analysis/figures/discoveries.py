@@ -34,11 +34,11 @@ from ..scoring.kinds import KINDS
 _HEADS = (
     ("Slice", "click to make it the slice; below it others of nearly the same samples"),
     ("n", "samples in it"),
-    ("score", "the model's mean score there"),
+    ("score", "mean score there"),
     ("others", "mean score of the other models there"),
     ("against the rest", "points against the samples outside, 95%"),
     ("", "one scale for all rows"),
-    ("of its loss", "share of the model's loss in excess there, beyond what the rows above explain"),
+    ("of its loss", "share of its loss in excess there, beyond what the rows above explain"),
     ("held out", "points against the rest on halves of the samples that the search did not see, 95%"),
     ("p", "chance that a search of shuffled samples finds one as strong"),
 )
@@ -50,8 +50,8 @@ def board_html(found: Board, about: str) -> str:
         told = f"Nothing stands out from chance for {escape(about)}."
         return f'<p class="fg-empty">{told}</p><p class="fg-caption">{escape(found.family)}</p>'
     rows = list(found.frame.iter_rows(named=True))
-    reach = min(1.0, max(0.1, *(abs(r["effect"]) for r in rows)))
-    head = "".join(f'<th scope="col" title="{escape_title(h)}">{escape(t)}</th>' for t, h in _HEADS)
+    reach = min(1.0, max(0.1, *(abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None)))
+    head = "".join(f'<th scope="col" title="{h}">{t}</th>' for t, h in _HEADS)
     body = "".join(_board_row(row, reach) for row in rows)
     table = f'<table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     told = f"{escape(about)}. {escape(found.family)} Each row counts what the rows above it leave."
@@ -86,7 +86,11 @@ def _found_cell(row: Mapping) -> str:
     """The slice, whose loss it is where several are meant, and the slices of nearly the same samples."""
     whose = f" <small>{escape(row['target'])} loses more</small>" if row["measure"] == "difference" else ""
     alike = escape(", ".join(row["alike"][:3]) + (" …" if len(row["alike"]) > 3 else ""))
-    near = f'<br><small title="nearly the same samples: {escape_title(", ".join(row["alike"]))}">{alike}</small>' if row["alike"] else ""
+    near = (
+        f'<br><small title="nearly the same samples: {escape_title(", ".join(row["alike"]))}">{alike}</small>'
+        if row["alike"]
+        else ""
+    )
     return f"{slice_button(row['slice'], hover=said(Slice(row['slice']).term))}{whose}{near}"
 
 
