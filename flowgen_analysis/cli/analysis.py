@@ -126,15 +126,26 @@ def discover_command(
     found = study.board(first, against, metric, cause=cause, top=top, **({"level": 1.0} if exploratory else {}))
     about = f"where {first} and {against} differ" if against else f"what {first} fails at"
     if as_json:
-        head = {"metric": metric, "about": about, "samples": found.samples, "looked": found.looked, "family": found.family}
+        head = {
+            "metric": metric,
+            "about": about,
+            "samples": found.samples,
+            "looked": found.looked,
+            "family": found.family,
+        }
         print_json(head | {"exploratory": found.exploratory, "slices": found.frame.to_dicts()})
         return
     rows = [
-        [r["slice"], str(r["n"]), percent(r["score"]), percent(r["others"]), signed(-r["effect"]), span(-r["high"], -r["low"]),
-         percent(r["explained"]), signed(None if r["held_effect"] is None else -r["held_effect"]), p_value(r["p"])]
+        [r["slice"], str(r["n"]), percent(r["score"]), percent(r["others"]), signed(_lower(r["effect"])),
+         span(_lower(r["high"]), _lower(r["low"])), percent(r["explained"]), signed(_lower(r["held_effect"])), p_value(r["p"])]
         for r in found.frame.to_dicts()
     ]  # fmt: skip
     heads = ["", "n", "score", "others", "against the rest", "95%", "of its loss, %", "held out", "p (best of all)"]
     print_table(f"{about}: {found.family}", heads, rows)
     if not rows:
         print("Nothing stands out from chance; --exploratory shows what comes nearest.")
+
+
+def _lower(loss: float | None) -> float | None:
+    """A loss as points of score."""
+    return None if loss is None else -loss

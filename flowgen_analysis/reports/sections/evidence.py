@@ -6,8 +6,6 @@
 __all__ = ['slices', 'causes', 'behind', 'to_read']
 
 # %% ../../../nbs/reports/sections/01_evidence.ipynb #cell-02
-from typing import Any
-
 import polars as pl
 
 from ...analysis.compare import LEVEL, verdict
@@ -111,7 +109,7 @@ def causes(study: Study) -> Section | LEFT_OUT:
     dots = tuple(_cause_dots(frame, kinds))
     shown, models = tuple(KINDS[k] for k in kinds), tuple(sorted(study.models))
     chart = Chart("causes", "Points of FlowSim lost by cause", shown, ("Points lost",), models, dots, "points")
-    said = tuple(sentence for m in study.models[:_MODELS] for sentence in loses_by(study.top_causes(m)))
+    said = tuple(sentence for m in study.models[:_TOP] for sentence in loses_by(study.top_causes(m)))
     return Section("causes", "Causes of loss", said, (table, _perfect(study)), (chart,))
 
 
