@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets
 import polars as pl
 
-from .analysis.discover import Discovery
+from .analysis.board import Board
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
@@ -143,9 +143,9 @@ class Workbench:
         """Models paired on the samples of each slice: difference with its interval, p, q over the frame."""
         return self.study.compare(models, slices=tuple(slices), metric=metric)
 
-    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Discovery:
-        """Slices in which `model` loses most, or differs most from `against`. Options as in `analysis.discover`."""
-        return self.study.discover(model, against, metric, **options)
+    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Board:
+        """What `model` fails at, in the words of the dataset, or where it and `against` differ. Options as in `study.board`."""
+        return self.study.board(model, against, metric, **options)
 
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
