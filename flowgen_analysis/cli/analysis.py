@@ -141,9 +141,10 @@ def discover_command(
         for r in found.frame.to_dicts()
     ]  # fmt: skip
     heads = ["", "n", "score", "others", "against the rest", "95%", "of its loss, %", "held out", "p (best of all)"]
-    print_table(f"{about}: {found.family}", heads, rows)
-    if not rows:
-        print("Nothing stands out from chance; --exploratory shows what comes nearest.")
+    if rows:
+        print_table(f"{about}: {found.family}", heads, rows)
+    else:
+        print(f"{about}: nothing stands out from chance. {found.family} --exploratory shows what comes nearest.")
 
 
 def _lower(loss: float | None) -> float | None:
