@@ -221,9 +221,8 @@ async def ask(project: Project, model: str, requirement: str, environment: str =
 
 
 def _others(project: Project) -> list[Sample]:
-    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: the first dataset."""
-    names = project.datasets()
-    return project.samples(names[0]) if names else []
+    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: every dataset."""
+    return [s for name in project.datasets() for s in project.samples(name)]
 
 # %% ../nbs/02_model_runs.ipynb #cell-22
 HELD_OUT = ("test", "ood")
