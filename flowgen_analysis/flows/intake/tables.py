@@ -50,9 +50,12 @@ def _json(path: Path) -> list[Row]:
         return _rows(path, data)
     if not isinstance(data, dict):
         raise InputError(str(path), f"holds {type(data).__name__}", "objects, or a list of them")
-    listed = [v for v in data.values() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
-    named = sum(isinstance(v, dict | list) for v in data.values())
-    return _rows(path, listed[0]) if len(listed) == 1 and named == 1 else [Row(str(path), data)]
+    listed = [k for k, v in data.items() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
+    whole = "id" in data or set(listed) & _WHOLE
+    return _rows(path, data[listed[0]]) if len(listed) == 1 and not whole else [Row(str(path), data)]
+
+
+_WHOLE = {"resourceSpans", "components", "observations"}  # lists that are a part of what they stand in
 
 
 def _json_lines(path: Path) -> list[Row]:
