@@ -25,7 +25,7 @@ from ..flows.files import InputError
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("projects", "Make a project: folders, and the registry of the paper's 24 features."),
     "validate": ("scoring", "List every problem of samples, runs and flows, with its place."),
-    "import": ("data", "Import flows as samples: ServiceNow, Power Automate and Logic Apps, n8n."),
+    "import": ("importing", "Bring samples, outputs or flows that were made elsewhere."),
     "datasets": ("data", "List the datasets of a project, or make the seeded ones."),
     "score": ("scoring", "Score runs: FlowSim of each model, with and without inputs."),
     "matrix": ("slicing", "Build the feature matrix of a dataset: detectors, overruled by people's tags."),

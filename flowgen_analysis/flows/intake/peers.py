@@ -29,6 +29,10 @@ def _without(data: Mapping[str, Any], used: Iterable[str], left: Counter[str], u
     left.update(f"{under}{k}" for k, v in data.items() if k not in set(used) and v not in (None, "", {}, [], False))
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _filled(**given: Any) -> dict[str, Any]:
     return {k: v for k, v in given.items() if v is not None and v != {}}
 
@@ -127,7 +131,7 @@ def _openai_batch(rows: list[Row]) -> Export:
         failed = as_dict(row.data.get("error")) or as_dict(body.get("error"))
         error = as_text(failed.get("message") or failed.get("code")) or None
         base = _filled(custom_id=row.data.get("custom_id"), model=body.get("model"), usage=body.get("usage"))
-        choices = body.get("choices") if isinstance(body.get("choices"), list) else []
+        choices = _listed(body.get("choices"))
         if body.get("object") == "response" or not choices:
             status = reply.get("status_code")
             error = error or (f"status {status}" if status not in (None, 200) else None)
@@ -169,8 +173,7 @@ def _langfuse(rows: list[Row]) -> Export:
     made: list[Row] = []
     for row in rows:
         trace = _snake(row.data)
-        inside = trace.get("observations") if isinstance(trace.get("observations"), list) else []
-        nested = [_snake(as_dict(o)) for o in inside if isinstance(o, dict)]
+        nested = [_snake(o) for o in _listed(trace.get("observations")) if isinstance(o, dict)]
         found = [o for o in nested if o.get("type") == "GENERATION"] or [trace]
         left.update(f"an observation of type {as_text(o.get('type'))}" for o in nested if o not in found)
         for o in found:
@@ -211,7 +214,7 @@ def _otlp(value: Any) -> Any:
     if "arrayValue" in found:
         return [_otlp(v) for v in as_dict(found["arrayValue"]).get("values") or []]
     kind, given = next(iter(found.items()), ("", None))
-    return int(given) if kind == "intValue" and as_text(given).lstrip("-").isdigit() else given
+    return int(as_text(given)) if kind == "intValue" and as_text(given).lstrip("-").isdigit() else given
 
 
 def _spans(row: Row) -> list[dict[str, Any]]:
