@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("scoring", "List every problem of samples, runs and flows, with its place."),
     "import": ("importing", "Bring samples, outputs or flows that were made elsewhere."),
     "datasets": ("data", "List the datasets of a project, or make the seeded ones."),
+    "environment": ("environments", "Derive what a deployment has from the flows that people built there."),
     "score": ("scoring", "Score runs: FlowSim of each model, with and without inputs."),
     "matrix": ("slicing", "Build the feature matrix of a dataset: detectors, overruled by people's tags."),
     "slices": ("slicing", "Compare models on the subsets of the registry, or on slices of your own."),

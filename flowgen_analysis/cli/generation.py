@@ -71,7 +71,7 @@ def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
 # %% ../../nbs/cli/06_generation.ipynb #cell-12
 def _estimated(job: "ModelJob") -> dict[str, Any]:
     estimate = job.estimate()
-    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}"}
+    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}" + (f"; {job.note}" if job.note else "")}
 
 
 def _ran(job: "ModelJob") -> dict[str, Any]:

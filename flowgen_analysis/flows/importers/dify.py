@@ -40,6 +40,10 @@ _ABOUT = frozenset(
 _CONTAINERS = {"iteration": "FOREACH", "loop": "DOUNTIL"}
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _card(node: Mapping[str, Any]) -> Card | None:
     """The card of a node; None for a note on the canvas."""
     data = as_dict(node.get("data")) or {**as_dict(node.get("param")), "type": node.get("type")}
@@ -48,11 +52,11 @@ def _card(node: Mapping[str, Any]) -> Card | None:
         return None
     ports = [""]
     if kind == "if-else":
-        cases = data.get("cases") if isinstance(data.get("cases"), list) else []
+        cases = _listed(data.get("cases"))
         ids = [as_text(as_dict(c).get("case_id") or as_dict(c).get("id")) for c in cases] or ["true"]
         ports = [*ids, "false"]
     elif kind == "question-classifier":
-        classes = data.get("classes") if isinstance(data.get("classes"), list) else []
+        classes = _listed(data.get("classes"))
         ports = [as_text(as_dict(c).get("id")) for c in classes]
     elif data.get("error_strategy") == "fail-branch":
         ports = ["success-branch", "fail-branch"]
