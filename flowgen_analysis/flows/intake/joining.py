@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..dataset import check_expected, read_generation, read_sample
@@ -48,7 +48,8 @@ class Intake:
 
     def lines(self) -> list[str]:
         """The report for people: counts, then a line a kind of trouble with the first places, then what was left out."""
-        said = [f"{self.form}: {self.rows} rows, {self.made} imported, {len(self.problems)} not"]
+        of = "" if self.form == "rows" else f" ({self.form})"
+        said = [f"{self.rows} rows{of}, {self.made} imported, {len(self.problems)} not"]
         if self.unreadable:
             n = sum(self.unreadable.values())
             said.append(
@@ -71,7 +72,7 @@ class Intake:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""
-        return asdict(self) | {"problems": [p._asdict() for p in self.problems]}
+        return vars(self) | {"problems": [p._asdict() for p in self.problems]}
 
 # %% ../../../nbs/flows/intake/04_joining.ipynb #cell-07
 def read_output(value: Any, kind: str = "") -> ReadResult:
@@ -85,7 +86,7 @@ def read_output(value: Any, kind: str = "") -> ReadResult:
 
 def reads_as_flow(kind: str = "") -> Callable[[Any], bool]:
     """Whether a value can be read as a flow."""
-    return lambda value: isinstance(value, str | dict | list) and read_output(value, kind).flow is not None
+    return lambda value: bool(_flows(value, kind)[0]) if isinstance(value, str | dict | list) else False
 
 
 def filtered(export: Export, where: Iterable[str]) -> Export:

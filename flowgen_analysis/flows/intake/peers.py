@@ -118,6 +118,11 @@ def _promptfoo(rows: list[Row]) -> Export:
     return Export("promptfoo", made, left)
 
 
+def _text(value: Any) -> str | None:
+    """`value` where it is a text that is no JSON: what a requirement can be."""
+    return value if isinstance(value, str) and _data(value) is value else None
+
+
 def _seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
@@ -154,9 +159,6 @@ def _openai_batch(rows: list[Row]) -> Export:
     return Export("OpenAI batch", made, left)
 
 # %% ../../../nbs/flows/intake/01_peers.ipynb #cell-14
-_GENERATION = ("GENERATION", None)
-
-
 def _snake(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"".join(f"_{c.lower()}" if c.isupper() else c for c in k): v for k, v in data.items()}
 
@@ -177,13 +179,13 @@ def _langfuse(rows: list[Row]) -> Export:
         found = [o for o in nested if o.get("type") == "GENERATION"] or [trace]
         left.update(f"an observation of type {as_text(o.get('type'))}" for o in nested if o not in found)
         for o in found:
-            if o.get("type") not in _GENERATION:
+            if as_text(o.get("type")) not in ("GENERATION", ""):
                 left.update([f"an observation of type {as_text(o.get('type'))}"])
                 continue
             given = o.get("input") if o.get("input") is not None else trace.get("input")
             failed = as_text(o.get("status_message")) or "error" if o.get("level") == "ERROR" else None
             made.append(Row(row.place, _filled(
-                trace_id=o.get("trace_id") or o.get("id"), name=o.get("name"), requirement=asked(given),
+                trace_id=o.get("trace_id") or o.get("id"), name=o.get("name"), requirement=_text(asked(given)),
                 generated=answered(o.get("output")), error=failed,
                 model=o.get("model") or o.get("provided_model_name") or o.get("provided_model"),
                 metadata=as_dict(_data(trace.get("metadata"))) | as_dict(_data(o.get("metadata"))), latency_s=o.get("latency"),
@@ -275,7 +277,7 @@ def _openinference(rows: list[Row]) -> Export:
             }
             made.append(Row(f"{row.place} span {i + 1}" if "resourceSpans" in row.data else row.place, _filled(
                 span_id=span.get("span_id"), name=span.get("name"), model=span.get("llm.model_name"), generated=output, error=failed,
-                requirement=users[-1] if users else asked(span.get("input.value")), metadata=metadata,
+                requirement=users[-1] if users else _text(asked(span.get("input.value"))), metadata=metadata,
                 usage=_filled(**{k: span.get(f"llm.token_count.{k}") for k in ("prompt", "completion", "total")}),
                 session_id=span.get("session.id"), input=_data(span.get("input.value")),
             )))  # fmt: skip
@@ -303,7 +305,7 @@ def _phoenix_experiment(rows: list[Row]) -> Export:
         }
         number = as_text(data.get("repetition_number"))
         made.append(Row(row.place, _filled(
-            example_id=data.get("example_id"), requirement=asked(_data(data.get("input"))), expected=answered(_data(data.get("reference_output"))),
+            example_id=data.get("example_id"), requirement=_text(asked(data.get("input"))), expected=answered(_data(data.get("reference_output"))),
             generated=answered(_data(data.get("output"))), error=data.get("error"), repeat=int(number) - 1 if number.isdigit() else None,
             latency_s=_seconds(data.get("latency_ms")), input=_data(data.get("input")), scores=scores,
             usage=_filled(prompt=data.get("prompt_token_count"), completion=data.get("completion_token_count")),
@@ -317,9 +319,10 @@ def _phoenix_experiment(rows: list[Row]) -> Export:
 def _weave(rows: list[Row]) -> Export:
     left: Counter[str] = Counter()
     scored = [r for r in rows if ".predict_and_score:" in f"{as_text(r.data.get('op_name'))}:"]
-    parents = {r.data.get("parent_id") for r in rows}
-    chosen = scored or [r for r in rows if r.data.get("id") not in parents]
-    left.update(f"a call of {_op(r)}" for r in rows if r not in chosen)
+    parents = {as_text(r.data.get("parent_id")) for r in rows}
+    chosen = scored or [r for r in rows if as_text(r.data.get("id")) not in parents]
+    taken = set(map(id, chosen))
+    left.update(f"a call of {_op(r)}" for r in rows if id(r) not in taken)
     made = []
     for row in chosen:
         data = row.data
