@@ -124,7 +124,7 @@ def _keep_runs(made: Sequence[Generation], at: Callable[[str], Path], replace: b
         )
     return [keep_run(at(m), [g for g in made if g.model == m], replace) for m in models]
 
-
+# %% ../../nbs/cli/09_importing.ipynb #cell-07
 @importer.command("runs")
 def runs_command(
     files: Files,
@@ -167,8 +167,8 @@ def runs_command(
     made, report = bring_runs(export, found, samples, kind, number)
     kept: list[Kept] = []
     if not show:
-        kept = _keep_runs(made, lambda m: _run_path(project, output, name, m), replace)
         _keep_mapping(project, keep_mapping, "runs", found)
+        kept = _keep_runs(made, lambda m: _run_path(project, output, name, m), replace)
     _print(found, report.to_dict() | {"dataset": name}, report.lines(), kept, as_json)
 
 
@@ -187,7 +187,7 @@ def _joined_by(found: FieldMap, samples: Sequence[Sample], rows: Sequence[Row], 
             return FieldMap({k: v for k, v in found.fields.items() if k != "id"})
     return found
 
-
+# %% ../../nbs/cli/09_importing.ipynb #cell-08
 def _keep_mapping(project: Project | None, asked: bool, what: str, found: FieldMap) -> None:
     if asked:
         if project is None:
@@ -202,7 +202,7 @@ def _print(found: FieldMap, report: dict[str, Any], lines: list[str], kept: list
     else:
         print("\n".join([*lines, *(line for k in kept for line in k.lines())]))
 
-# %% ../../nbs/cli/09_importing.ipynb #cell-08
+# %% ../../nbs/cli/09_importing.ipynb #cell-10
 def _target(output: Path | None, dataset: str, root: Path) -> Path:
     """The file that samples go to. Raises `InputError` where none is said."""
     if output is None and not dataset:
@@ -253,12 +253,12 @@ def samples_command(
     found = field_map(SAMPLE_FIELDS, export.rows, said, _kept_map(project, "samples"), reads=reads_as_flow(kind))
     _shown(found, export.rows, yes, show)
     made, report = bring_samples(export, found, kind)
-    kept = [] if show else [keep_samples(target, made, replace)]
     if not show:
         _keep_mapping(project, keep_mapping, "samples", found)
+    kept = [] if show else [keep_samples(target, made, replace)]
     _print(found, report.to_dict() | {"path": str(target)}, report.lines(), kept, as_json)
 
-# %% ../../nbs/cli/09_importing.ipynb #cell-10
+# %% ../../nbs/cli/09_importing.ipynb #cell-12
 def _flows_of(kind: str) -> Callable[..., None]:
     """The command that imports the flows of a system."""
 

@@ -256,7 +256,7 @@ def _case(case: Any) -> str:
         )
     return (" ^OR " if found.get("logical_operator") == "or" else " ^ ").join(texts)
 
-
+# %% ../../../nbs/flows/importers/15_dify.ipynb #cell-10
 def _trigger(graph: _Graph) -> Trigger | None:
     """The start of a workflow as its trigger: its variables with their types."""
     found = [c for c in graph.cards.values() if _starts(c) and not c.inside]
@@ -282,7 +282,7 @@ def _variable(entry: Any) -> tuple[str, Any]:
     found = as_dict(entry)
     return as_text(found.get("variable")), found.get("type")
 
-# %% ../../../nbs/flows/importers/15_dify.ipynb #cell-11
+# %% ../../../nbs/flows/importers/15_dify.ipynb #cell-12
 def read_dify(source: Source) -> list[Draft]:
     """The workflow in a file; empty where it holds none. Raises `InputError` for one that cannot be read."""
     data = as_dict(source.data_of())

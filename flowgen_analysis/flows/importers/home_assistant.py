@@ -228,7 +228,7 @@ def read_home_assistant(source: Source) -> list[Draft]:
         drafts.append(draft)
     return drafts
 
-
+# %% ../../../nbs/flows/importers/16_home_assistant.ipynb #cell-13
 def _body(draft: Draft, data: Mapping[str, Any], place: str) -> list[Node]:
     """The steps of an automation, within its conditions."""
     if isinstance(data.get("use_blueprint"), dict):

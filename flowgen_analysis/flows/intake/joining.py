@@ -261,7 +261,7 @@ def _flows(value: Any, kind: str) -> tuple[list[dict], list[str], str]:
         notes += result.notes
     return flows, notes, ""
 
-
+# %% ../../../nbs/flows/intake/04_joining.ipynb #cell-12
 def bring_samples(export: Export, found: FieldMap, kind: str = "") -> tuple[list[Sample], Intake]:
     """The samples in rows, and what became of each row. kind: as in `read_output`. Without a field for the id it is made from the
     requirement, so that the same requirement has the same id tomorrow. Raises `InputError` where no field is a requirement."""

@@ -257,7 +257,7 @@ def _is_openinference(data: Mapping[str, Any]) -> bool:
         return True
     return isinstance(data.get("attributes"), dict) and ("span_kind" in data or "context" in data)
 
-
+# %% ../../../nbs/flows/intake/01_peers.ipynb #cell-17
 def _openinference(rows: list[Row]) -> Export:
     left: Counter[str] = Counter()
     made = []
@@ -315,7 +315,7 @@ def _phoenix_experiment(rows: list[Row]) -> Export:
         left.update("annotations.explanation" for a in notes if a.get("explanation"))
     return Export("Phoenix experiment", made, left)
 
-# %% ../../../nbs/flows/intake/01_peers.ipynb #cell-18
+# %% ../../../nbs/flows/intake/01_peers.ipynb #cell-19
 def _weave(rows: list[Row]) -> Export:
     left: Counter[str] = Counter()
     scored = [r for r in rows if ".predict_and_score:" in f"{as_text(r.data.get('op_name'))}:"]
@@ -348,7 +348,7 @@ def _weave(rows: list[Row]) -> Export:
 def _op(row: Row) -> str:
     return as_text(row.data.get("op_name")).rsplit("/", 1)[-1].split(":")[0]
 
-# %% ../../../nbs/flows/intake/01_peers.ipynb #cell-20
+# %% ../../../nbs/flows/intake/01_peers.ipynb #cell-21
 _FORMS: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[list[Row]], Export]]] = [
     (_is_promptfoo, _promptfoo),
     (lambda d: "custom_id" in d and ("response" in d or "error" in d), _openai_batch),
