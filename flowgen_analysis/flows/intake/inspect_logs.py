@@ -30,7 +30,7 @@ def is_inspect_log(path: Path) -> bool:
 def read_inspect(path: Path) -> Export:
     """The samples of a log. Raises `InputError` where inspect-ai is not installed, and for what it cannot read."""
     try:
-        from inspect_ai.log import read_eval_log
+        from inspect_ai.log import read_eval_log  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError(
             str(path), "is a log of Inspect, which is not installed", remedy='pip install "flowgen-analysis[inspect]"'

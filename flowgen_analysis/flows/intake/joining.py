@@ -239,6 +239,7 @@ def _why(generation: Generation) -> str:
 
 # %% ../../../nbs/flows/intake/04_joining.ipynb #cell-11
 _SAMPLE_NAMES = frozenset("id requirement expected environment domain metadata".split())
+_OF_SAMPLE = frozenset("vars example description input source_metadata".split())
 
 
 def _flows(value: Any, kind: str) -> tuple[list[dict], list[str], str]:
@@ -271,7 +272,7 @@ def bring_samples(export: Export, found: FieldMap, kind: str = "") -> tuple[list
         )
     made: dict[str, Sample] = {}
     problems: list[Problem] = []
-    again = 0
+    again, left = 0, Counter(export.left)
     for row in export.rows:
         text, name = found.of(row.data, "requirement"), found.of(row.data, "id")
         if not isinstance(text, str) or not text.strip():
@@ -291,7 +292,11 @@ def bring_samples(export: Export, found: FieldMap, kind: str = "") -> tuple[list
         if why:
             problems.append(Problem(row.place, "an expected flow that cannot be read", f"{name}: {why[:100]}"))
             continue
-        data = _rest(row, found, _SAMPLE_NAMES) | {"id": name, "requirement": text, "expected": flows or None}
+        rest = _rest(row, found, _SAMPLE_NAMES)
+        if export.form != "rows":  # what another tool says of an output is no property of the sample
+            left.update(f"{k} (of the output)" for k in rest if k not in _OF_SAMPLE)
+            rest = {k: v for k, v in rest.items() if k in _OF_SAMPLE}
+        data = rest | {"id": name, "requirement": text, "expected": flows or None}
         data |= {f: as_text(v) for f in ("environment", "domain") if (v := found.of(row.data, f)) not in (None, "")}
         metadata = row.data.get("metadata")
         data |= {"metadata": metadata} if isinstance(metadata, dict) and metadata and "source_metadata" in data else {}
@@ -308,4 +313,4 @@ def bring_samples(export: Export, found: FieldMap, kind: str = "") -> tuple[list
             problems.append(Problem(row.place, "an id that stands twice, for different samples", name))
     said = [f"{again} rows say the same of a sample that came before"] if again else []
     said += ["ids were made from the requirements"] if "id" not in found.fields else []
-    return list(made.values()), Intake(export.form, len(export.rows), len(made), problems, left=export.left, notes=said)
+    return list(made.values()), Intake(export.form, len(export.rows), len(made), problems, left=left, notes=said)
