@@ -24,7 +24,6 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.tables import subset_html
 from .flows.dataset import Run
-from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
@@ -55,15 +54,12 @@ class Workbench:
 
     @classmethod
     def open(cls, path: str | Path = ".", dataset: str | None = None) -> "Workbench":
-        """The workbench of a dataset in the project at `path`; the first dataset where none is named.
+        """The workbench of a dataset in the project at `path`; where none is named the only one, else `test`.
 
         A dataset without any run gets those of the offline baselines. Raises `InputError`.
         """
         project = Project.open(path)
-        names = project.datasets()
-        if dataset is None and not names:
-            raise InputError(str(project.root / "datasets"), "holds no dataset", "a .jsonl file of samples")
-        dataset = dataset or names[0]
+        dataset = project.chosen(dataset)
         if not project.run_paths(dataset):
             make_baselines(project, dataset)
         return cls(project, dataset)

@@ -44,7 +44,7 @@ def scored(dataset: str, run_files: list[Path] | None, root: Path, metric: str) 
 # %% ../../nbs/cli/04_analysis.ipynb #cell-04
 @app.command("compare")
 def compare_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model to compare (default: all).")] = None,
     baseline: Annotated[str, typer.Option(help="Compare each with this one only.")] = "",
@@ -104,7 +104,7 @@ def _print_notes(study: Study) -> None:
 # %% ../../nbs/cli/04_analysis.ipynb #cell-06
 @app.command("discover")
 def discover_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
     model: Annotated[str, typer.Option("--model", "-m", help="What does this model fail at? (default: the best)")] = "",
     against: Annotated[str, typer.Option(help="Or: where do the two differ?")] = "",
