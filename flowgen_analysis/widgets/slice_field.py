@@ -44,10 +44,9 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(error: InputError) -> dict[str, Any]:
-    """A mistake or a note as plain data. line: without the text, which the field shows, and without the fixes, which it offers."""
-    place: dict[str, Any] = {
-        "line": "; ".join(t for t in (error.what, error.expected and f"expected {error.expected}") if t)
-    }
+    """A mistake or a note as plain data. line: without the text and the place, which the field shows, and the fixes, which it offers."""
+    what = error.what.removesuffix(f" at column {getattr(error, 'column', 0)}")
+    place: dict[str, Any] = {"line": f"{what}; expected {error.expected}" if error.expected else what}
     if not isinstance(error, QueryError):
         return place | {"column": 0, "length": 0, "fixes": []}
     place["line"] += f"; {error.remedy}" if error.remedy and not error.fixes else ""

@@ -17,8 +17,8 @@ function sliceField({ ask, apply, placeholder = "foreach & ~parallel & step:send
     title: "Features, steps, facts, words and results, joined by & | ~ and brackets. Enter applies, Alt+Enter takes the correction.",
   });
   const count = make("span", { class: "fg-count-of", role: "status" });
-  const typed = make("div", { class: "fg-typed" }, mirror, input, list);
-  const node = make("div", { class: "fg-field" }, typed, count);
+  const typed = make("div", { class: "fg-typed" }, mirror, input);
+  const node = make("div", { class: "fg-field" }, typed, count, list);
   const mistake = make("div", { class: "fg-error fg-mistake", role: "alert", hidden: true });
   const notes = make("div", { class: "fg-notes", role: "status" });
   const chips = make("div", { class: "fg-parts", role: "group", "aria-label": "Parts of the slice" });
