@@ -192,7 +192,7 @@ class Scored:
             by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles
         )  # fmt: skip
 
-    def _lost(self) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    def _lost(self, metric: str) -> tuple[pl.DataFrame, pl.DataFrame] | None:
         """What was lost by cause, and what has a score; not known here."""
         return None
 
@@ -202,7 +202,11 @@ class Scored:
 
     def _saved(self) -> list[tuple[str, str]]:
         path = self.project and self.project.slices_path
-        return [(s.name, s.expression) for s in load_slices(path)] if path else []
+        slices = load_slices(path) if path else []
+        return [
+            *((s.name, s.expression) for s in slices),
+            *((f"{s.folder}/{s.name}", s.expression) for s in slices if s.folder),
+        ]
 
     def grid(self, metric: str = "inputs") -> Grid:
         """The same with its sums ready."""
@@ -353,8 +357,8 @@ class Study(Scored):
         inputs = not metric.startswith("outline")
         return self._once(("losses", str(inputs)), lambda: collect_losses(self._explained(inputs, progress), inputs))
 
-    def _lost(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        found = self.losses()
+    def _lost(self, metric: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        found = self.losses(metric)
         return found.by_sample(), found.generations.select("sample_id", "model")
 
     def repairs(self, metric: str = "inputs") -> Repairs:

@@ -4,10 +4,9 @@ import random
 import re
 from collections.abc import Callable
 
-from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
+from flowgen_analysis.flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from flowgen_analysis.flows.model import BLOCK_STEPS, LOGIC_STEPS, Flow
 from flowgen_analysis.scoring.causes import pill_heads
-from flowgen_analysis.flows.conditions import is_column_input, is_table_input
 
 DAMAGES: dict[str, Callable] = {}
 PILL = re.compile(r"\{\{[^{}]*\}\}")

@@ -19,19 +19,21 @@ NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpo
 # Who may import whom: a package sees the ones listed for it, and itself. `docs/architecture.md` draws it.
 BELOW = {
     "flows": set(),
-    "features": {"flows"},
+    "queries": {"flows"},
+    "features": {"flows", "queries"},
     "scoring": {"flows"},
     "generation": {"flows"},
     "synthesis": {"flows"},
     "serving": {"flows"},
-    "analysis": {"flows", "features", "scoring"},
-    "project": {"flows", "features"},
+    "analysis": {"flows", "queries", "features", "scoring"},
+    "project": {"flows", "queries", "features"},
     "baselines": {"flows", "generation", "project"},
     "model_runs": {"flows", "generation", "analysis", "project", "baselines"},
-    "figures": {"flows", "features", "scoring", "analysis"},
-    "study": {"flows", "features", "scoring", "generation", "analysis", "figures", "project", "model_runs"},
+    "figures": {"flows", "queries", "features", "scoring", "analysis"},
+    "study": {"flows", "queries", "features", "scoring", "generation", "analysis", "figures", "project", "model_runs"},
     "widgets": {
         "flows",
+        "queries",
         "features",
         "scoring",
         "generation",
@@ -42,7 +44,7 @@ BELOW = {
         "model_runs",
         "study",
     },
-    "reports": {"flows", "features", "scoring", "analysis", "figures", "project", "study"},
+    "reports": {"flows", "queries", "features", "scoring", "analysis", "figures", "project", "study"},
 }
 BELOW["workbench"] = set(BELOW)
 BELOW["app"] = set(BELOW)

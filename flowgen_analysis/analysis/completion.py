@@ -18,7 +18,7 @@ from .slices import Slice
 from ..flows.files import InputError
 from ..queries.parsing import FLOW_KINDS
 from ..queries.saying import said
-from ..queries.terms import And, Name, Not, Or, Pattern, Term, name_text
+from ..queries.terms import And, Not, Or, Pattern, Term, name_text
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/analysis/07a_completion.ipynb #cell-04
@@ -67,14 +67,16 @@ def _ranked(
     columns: Columns, found: Iterable[Completion], typed: str, inside: np.ndarray, counted: str | None = ""
 ) -> list[Completion]:
     """Those that fit what was typed, counted. counted: what stands before each in the slice that is counted; None for no count."""
-    key, fits = typed.lower().lstrip("`\""), []
+    key, fits = typed.lower().lstrip('`"'), []
     for c in found:
-        name = (c.text.removeprefix("step:") or c.text).strip("`\"").lower()
+        name = (c.text.removeprefix("step:") or c.text).strip('`"').lower()
         part = c.kind not in ("kind", "fact", "word") and (key in name or key in c.title.lower())
         if name.startswith(key) or part:
             fits.append((not name.startswith(key), c))
     fits = sorted(fits, key=lambda pair: pair[0])[: 4 * MOST]
-    held = [(late, c if counted is None else c._replace(n=_held(columns, counted + c.text, inside))) for late, c in fits]
+    held = [
+        (late, c if counted is None else c._replace(n=_held(columns, counted + c.text, inside))) for late, c in fits
+    ]
     return [c for _, c in sorted(held, key=lambda pair: (pair[0], -(pair[1].n or 0)))][:MOST]
 
 
@@ -128,7 +130,11 @@ def _candidates(columns: Columns, before: str) -> tuple[Iterable[_Candidate], st
         return ((str(Pattern.of(n)), "input", "") for n in expected.texts_of("input").all), "input:"
     if _STEP_NEXT.search(before):
         return ((Pattern.of(n).alone, "step", "") for n in expected.step_names), "step:"
-    if (fact := _FACT_NEXT.search(before)) and (values := columns.facts.get(fact[1])) is not None and values.dtype == object:
+    if (
+        (fact := _FACT_NEXT.search(before))
+        and (values := columns.facts.get(fact[1])) is not None
+        and values.dtype == object
+    ):
         return ((f'"{v}"', fact[1], "") for v in _distinct(values)), f"{fact[1]} = "
     if re.search(r"\bin\s*$", before):
         return ((f'"{name}"', "saved slice", "") for name, _ in columns.corpus.saved()), "in "
@@ -142,7 +148,9 @@ def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "id", *texts))
     yield from ((f"{name_text(f)} ", "fact", "") for f in (*columns.facts, "spread") if "." not in f and f not in texts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)
-    yield from ((text, "word", "") for text in ("requirement ~ ", "note ~ ", "all models lack ", "any model has ", "count("))
+    yield from (
+        (text, "word", "") for text in ("requirement ~ ", "note ~ ", "all models lack ", "any model has ", "count(")
+    )
 
 # %% ../../nbs/analysis/07a_completion.ipynb #cell-10
 class Part(NamedTuple):
@@ -158,7 +166,7 @@ class Part(NamedTuple):
 
 def parts(slice: Slice, columns: Columns | None = None) -> list[Part]:
     """The parts of a slice that `&` joins, in the order of the text; none of the slice that is every sample."""
-    terms: tuple[Term, ...] = slice.term.terms if isinstance(slice.term, And) else (slice.term,) if slice.term else ()
+    terms = _joined(slice.term) if slice.term else ()
     titles = columns.corpus.titles if columns else {}
     found = []
     for i, term in enumerate(terms):
@@ -170,5 +178,9 @@ def parts(slice: Slice, columns: Columns | None = None) -> list[Part]:
     return found
 
 
+def _joined(term: Term) -> tuple[Term, ...]:
+    return term.terms if isinstance(term, And) else (term,)
+
+
 def _text(terms: tuple[Term, ...]) -> str:
-    return "" if not terms else str(And(terms)) if len(terms) > 1 else str(terms[0])
+    return str(And(terms)) if len(terms) != 1 else str(terms[0])

@@ -19,7 +19,6 @@ from .slices import Slice
 from ..features.registry import Registry
 from ..queries.terms import And, Name, Not, Or, Term
 
-
 # %% ../../nbs/analysis/06_facets.ipynb #cell-05
 class Facets(NamedTuple):
     """A slice as settings (feature to True for has, False for lacks) and the other terms, all joined by AND."""

@@ -16,7 +16,7 @@ from .facets import Facets, take_apart
 from .index import SliceIndex
 from .slices import Slice
 from ..queries.parsing import is_share
-from ..queries.terms import Comparison, Not, Or, Term, leaves
+from ..queries.terms import Comparison, Or, Term, leaves
 
 # %% ../../nbs/analysis/07_fact_filters.ipynb #cell-04
 class FactFilter(NamedTuple):
@@ -32,7 +32,7 @@ class FactFilter(NamedTuple):
 def fact_filter(slice: Slice, fact: str) -> FactFilter:
     """What `slice` asks of the fact called `fact`."""
     own = [t for t in take_apart(slice).others if _speaks_of(t, fact)]
-    text = " & ".join(f"({str(t)})" if isinstance(t, Or) and len(own) > 1 else str(t) for t in own)
+    text = " & ".join(f"({t})" if isinstance(t, Or) and len(own) > 1 else str(t) for t in own)
     if len(own) == 1 and (words := _words(own[0])):
         return FactFilter(words=words, text=text)
     ends = {">": "low", ">=": "low", "<": "high", "<=": "high"}

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..queries.parsing import is_share
-from ..queries.terms import Comparison
 from ..flows.files import InputError
 from ..flows.model import Sample
+from ..queries.parsing import is_share
+from ..queries.terms import Comparison
 from ..scoring.scores import Scores
 
 # %% ../../nbs/analysis/03_facts.ipynb #cell-04

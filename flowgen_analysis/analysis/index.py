@@ -109,7 +109,17 @@ class SliceIndex:
         found = _facts_of(ids, facts)
         made = None if structure is None else _structure_of(ids, structure, models)
         return cls(
-            ids["sample_id"].to_list(), present, absent, names, scores, models, found, made, _codes(ids, clusters), corpus, metric
+            ids["sample_id"].to_list(),
+            present,
+            absent,
+            names,
+            scores,
+            models,
+            found,
+            made,
+            _codes(ids, clusters),
+            corpus,
+            metric,
         )
 
     @classmethod

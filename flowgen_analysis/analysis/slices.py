@@ -18,7 +18,7 @@ import numpy as np
 from ..flows.files import InputError
 from ..queries.parsing import QueryError, parse, settled
 from ..queries.saying import said
-from ..queries.terms import And, Comparison, Name, Leaf, Not, Or, Term, leaves
+from ..queries.terms import And, Comparison, Leaf, Name, Not, Or, Term, leaves
 
 # %% ../../nbs/analysis/01_slices.ipynb #cell-04
 Sets = tuple[np.ndarray, np.ndarray]  # inside and outside, as masks or packed

@@ -27,7 +27,6 @@ from flowgen_analysis.queries.terms import (
     Names,
     Not,
     Or,
-    Pattern,
     Shape,
     Term,
     Trigger,
@@ -107,12 +106,14 @@ def _texts(table: FlowTable, item: About | Contains) -> Callable:
 
 def input_rows(table: FlowTable, item: About | Contains) -> np.ndarray:
     """Bool by input: those that say a `table`, `column`, `value` or `input` of the pattern."""
-    inputs, kind = table.inputs, item.kind if isinstance(item, About) else item.field
+    inputs, kind = table.inputs, item.kind if isinstance(item, About) else item.where
     if not len(inputs.node):
         return np.zeros(0, bool)
     if kind == "input":
         whole = isinstance(item, About)
-        return (table.input_names.matching(item.pattern, name=True) if whole else _texts(table, item)(table.input_names))[inputs.name]
+        return (
+            table.input_names.matching(item.pattern, name=True) if whole else _texts(table, item)(table.input_names)
+        )[inputs.name]
     asked = _texts(table, item)
     values = asked(table.values)[inputs.value]
     if kind == "table":
@@ -144,18 +145,22 @@ def nodes_of(table: FlowTable, leaf: Leaf) -> np.ndarray | None:
         return element_nodes(table, leaf.element) & ~table.nodes.is_step
     if isinstance(leaf, Shape | Count):
         return shape_nodes(table, leaf.shape if isinstance(leaf, Count) else leaf)
-    if isinstance(leaf, Contains) and leaf.field == "annotation":
-        return table.annotations.containing(leaf.pattern)[table.nodes.annotation] if len(table.nodes.flow) else np.zeros(0, bool)
-    if isinstance(leaf, Contains) and leaf.field in ("step", "trigger"):
+    if isinstance(leaf, Contains) and leaf.where == "annotation":
+        return (
+            table.annotations.containing(leaf.pattern)[table.nodes.annotation]
+            if len(table.nodes.flow)
+            else np.zeros(0, bool)
+        )
+    if isinstance(leaf, Contains) and leaf.where in ("step", "trigger"):
         named = table.names.containing(leaf.pattern)[table.nodes.name] if len(table.nodes.flow) else np.zeros(0, bool)
-        return named & (table.nodes.is_step == (leaf.field == "step"))
+        return named & (table.nodes.is_step == (leaf.where == "step"))
     return None
 
 
 def is_of_flow(leaf: Leaf) -> bool:
     """Whether a phrase is about a flow."""
     if isinstance(leaf, About | Contains):
-        return (leaf.kind if isinstance(leaf, About) else leaf.field) in (*FLOW_KINDS, "annotation")
+        return (leaf.kind if isinstance(leaf, About) else leaf.where) in (*FLOW_KINDS, "annotation")
     return isinstance(leaf, Trigger | Shape | Count)
 
 
@@ -169,7 +174,9 @@ def _compare(values: np.ndarray, sign: str, number: float) -> np.ndarray:
 def leaf_flows(table: FlowTable, leaf: Leaf) -> np.ndarray:
     """Bool by flow: those of which a phrase is true. Raises `QueryError` for one that is not about flows."""
     if not is_of_flow(leaf):
-        raise QueryError(str(leaf), leaf.at, "says nothing of a flow", f"{', '.join(FLOW_KINDS)}, a shape, or annotation ~")
+        raise QueryError(
+            str(leaf), leaf.at, "says nothing of a flow", f"{', '.join(FLOW_KINDS)}, a shape, or annotation ~"
+        )
     nodes = nodes_of(table, leaf)
     if isinstance(leaf, Count) and nodes is not None:
         return _compare(np.bincount(table.nodes.flow[nodes], minlength=len(table)), leaf.sign, leaf.number)
@@ -224,13 +231,25 @@ def _spots_of(table: FlowTable, leaf: Leaf, said: bool) -> Iterator[_Key]:
     found = nodes_of(table, leaf)
     if found is not None:
         for row in np.flatnonzero(found).tolist():
-            yield int(nodes.flow[row]), int(nodes.index[row]), -1, _place(nodes.index[row]), table.names[nodes.name[row]]
+            yield (
+                int(nodes.flow[row]),
+                int(nodes.index[row]),
+                -1,
+                _place(int(nodes.index[row])),
+                table.names[nodes.name[row]],
+            )
         return
     inputs = table.inputs
     for i in np.flatnonzero(input_rows(table, leaf)).tolist():  # type: ignore[arg-type]
         row, index = inputs.node[i], int(inputs.index[i])
         what = f"{table.input_names[inputs.name[i]]}: {table.values[inputs.value[i]]}"
-        yield int(nodes.flow[row]), int(nodes.index[row]), index, f"{_place(nodes.index[row])}.inputs[{index}]", what
+        yield (
+            int(nodes.flow[row]),
+            int(nodes.index[row]),
+            index,
+            f"{_place(int(nodes.index[row]))}.inputs[{index}]",
+            what,
+        )
 
 
 def _place(index: int) -> str:

@@ -81,7 +81,9 @@ class Texts:
         """Bool by code: the texts that contain the pattern's text, or in which its regular expression is found."""
         if self.all and pattern.kind == "regex":
             return self._found(pattern)
-        return self._lower.str.contains(pattern.text.lower(), literal=True).to_numpy() if self.all else np.zeros(0, bool)
+        return (
+            self._lower.str.contains(pattern.text.lower(), literal=True).to_numpy() if self.all else np.zeros(0, bool)
+        )
 
     @property
     def _lower(self) -> pl.Series:
@@ -93,7 +95,9 @@ class Texts:
             return np.asarray(series.str.contains(f"(?i){pattern.text}").to_numpy(), bool)
         except pl.exceptions.ComputeError as e:
             told = str(e).split("\n\nThis error")[0].split("regex error: ")[-1].strip().splitlines()[-1]
-            raise QueryError(str(pattern), pattern.at, f"has a regular expression that cannot be used ({told})") from None
+            raise QueryError(
+                str(pattern), pattern.at, f"has a regular expression that cannot be used ({told})"
+            ) from None
 
 # %% ../../nbs/queries/02_patterns.ipynb #cell-05
 def normalised(name: str, keep: str = "") -> str:

@@ -37,7 +37,12 @@ from flowgen_analysis.queries.terms import (
 # %% ../../nbs/queries/05_saying.ipynb #cell-04
 _SIGNS = {"=": "is", "!=": "is not", "<": "is under", "<=": "is at most", ">": "is over", ">=": "is at least"}
 _STANDS = {">": "directly inside", ">>": "somewhere inside", ",": "right after", ",,": "later, after"}
-_KINDS = {"table": "names the table", "column": "names the column", "value": "has the value", "input": "fills the input"}
+_KINDS = {
+    "table": "names the table",
+    "column": "names the column",
+    "value": "has the value",
+    "input": "fills the input",
+}
 
 
 def said(term: Term | None, titles: Mapping[str, str] | None = None) -> str:
@@ -56,7 +61,13 @@ def _joined(term: Term | Names | Filter, of: Callable, inner: bool = False) -> s
     return f"({told})" if inner else told
 
 
-_NEGATED = (("has ", "lacks "), ("could not be read", "could be read"), ("starts with ", "does not start with "), ("names the ", "does not name the "), ("fills the ", "does not fill the "))
+_NEGATED = (
+    ("has ", "lacks "),
+    ("could not be read", "could be read"),
+    ("starts with ", "does not start with "),
+    ("names the ", "does not name the "),
+    ("fills the ", "does not fill the "),
+)
 
 
 def _negated(told: str) -> str:
@@ -110,7 +121,11 @@ def _about(leaf: About) -> str:
         return f"the expected flow {_KINDS[leaf.kind]} {name}"
     if leaf.kind in ("cause", "loss"):
         who, cause = leaf.model or "some model", name.replace("_", " ")
-        return f"{who} lost points by {cause}" if leaf.kind == "cause" else f"what {who} lost by {cause} {_number(leaf.sign, leaf.number, ' points')}"
+        return (
+            f"{who} lost points by {cause}"
+            if leaf.kind == "cause"
+            else f"what {who} lost by {cause} {_number(leaf.sign, leaf.number, ' points')}"
+        )
     told = {
         "unreadable": f"what {name} wrote could not be read", "repeats_disagree": f"repeats of {name} differ in score",
         "by": f"{name} judged it", "text": f"its words contain {name}", "feature": f"has {name}",
@@ -129,12 +144,20 @@ def _made(leaf: Made, titles: Mapping[str, str]) -> str:
 
 _EXPECTED = "the expected flow "
 _SAID: dict[type, Callable] = {
-    Name: lambda x, titles: f"has {titles[x.name]} ({x.name})" if x.name in titles else _RESULTS.get(x.name, f"has {x.name}"),
-    Comparison: lambda x, _: f"{x.fact} {_number(x.sign, x.value) if not isinstance(x.value, str) else f'{_SIGNS[x.sign]} {x.value}'}",
-    Gap: lambda x, _: f"the score of {x.a} {_SIGNS[x.sign]} that of {x.b}" + (f" {x.offset:+g} points" if x.offset else ""),
+    Name: lambda x, titles: (
+        f"has {titles[x.name]} ({x.name})" if x.name in titles else _RESULTS.get(x.name, f"has {x.name}")
+    ),
+    Comparison: lambda x, _: (
+        f"{x.fact} {_number(x.sign, x.value) if not isinstance(x.value, str) else f'{_SIGNS[x.sign]} {x.value}'}"
+    ),
+    Gap: lambda x, _: (
+        f"the score of {x.a} {_SIGNS[x.sign]} that of {x.b}" + (f" {x.offset:+g} points" if x.offset else "")
+    ),
     Among: lambda x, _: f"{x.fact} is one of {', '.join(map(_pattern, x.values))}",
-    Contains: lambda x, _: f"its {x.field} contains {_pattern(x.pattern)}",
-    Words: lambda x, titles: f"has {x.pattern.text}" if x.pattern.text in titles.values() else f"its words contain {_pattern(x.pattern)}",
+    Contains: lambda x, _: f"its {x.where} contains {_pattern(x.pattern)}",
+    Words: lambda x, titles: (
+        f"has {x.pattern.text}" if x.pattern.text in titles.values() else f"its words contain {_pattern(x.pattern)}"
+    ),
     Saved: lambda x, _: f"is in the saved slice “{x.name}”",
     Trigger: lambda x, _: f"the expected flow starts with {_element(x.element).replace('any step', 'a trigger')}",
     Shape: lambda x, _: f"the expected flow has {_shape(x)}",
@@ -142,4 +165,7 @@ _SAID: dict[type, Callable] = {
     About: lambda x, _: _about(x),
     Made: _made,
 }
-_RESULTS = {"unreadable": "what some model wrote could not be read", "repeats_disagree": "repeats of a model differ in score"}
+_RESULTS = {
+    "unreadable": "what some model wrote could not be read",
+    "repeats_disagree": "repeats of a model differ in score",
+}

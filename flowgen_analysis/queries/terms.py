@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 # %% ../../nbs/queries/00_terms.ipynb #cell-04
 class Span(NamedTuple):
@@ -22,8 +22,7 @@ class Span(NamedTuple):
     length: int = 0
 
 
-def _place() -> Span:
-    return field(default=Span(), compare=False, repr=False)
+_NOWHERE = Span()
 
 
 WORD = r"[^\W\d][\w.@-]*"  # a name that needs no quotes
@@ -46,7 +45,8 @@ def name_text(name: str) -> str:
 
 def number_text(number: float) -> str:
     """A number as it is written."""
-    return f"{number:.15g}"
+    shown = f"{number:.15g}"
+    return shown if float(shown) == number else repr(float(number))
 
 # %% ../../nbs/queries/00_terms.ipynb #cell-09
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Pattern:
 
     text: str
     kind: Literal["bare", "quoted", "regex"] = "bare"
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     @classmethod
     def of(cls, text: str) -> "Pattern":
@@ -77,7 +77,7 @@ class Pattern:
 class Not:
     """What a term says no to."""
 
-    term: "Term"
+    term: Any
 
     def __str__(self) -> str:
         return f"~({self.term})" if isinstance(self.term, And | Or) else f"~{self.term}"
@@ -87,7 +87,7 @@ class Not:
 class And:
     """All of several terms."""
 
-    terms: tuple["Term", ...]
+    terms: tuple[Any, ...]
 
     def __str__(self) -> str:
         return " & ".join(f"({t})" if isinstance(t, And | Or) else str(t) for t in self.terms)
@@ -97,7 +97,7 @@ class And:
 class Or:
     """One or more of several terms."""
 
-    terms: tuple["Term", ...]
+    terms: tuple[Any, ...]
 
     def __str__(self) -> str:
         return " | ".join(f"({t})" if isinstance(t, Or) else str(t) for t in self.terms)
@@ -136,7 +136,7 @@ class Name(Leaf):
     """A feature, by its name or title."""
 
     name: str
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return name_text(self.name)
@@ -152,7 +152,7 @@ class Comparison(Leaf):
     fact: str
     sign: str
     value: float | str
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         shown = quoted(self.value) if isinstance(self.value, str) else number_text(self.value)
@@ -167,7 +167,7 @@ class Gap(Leaf):
     sign: str
     b: str
     offset: float = 0.0
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         off = f" {'-' if self.offset < 0 else '+'} {number_text(abs(self.offset))}" if self.offset else ""
@@ -180,7 +180,7 @@ class Among(Leaf):
 
     fact: str
     values: tuple[Pattern, ...]
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{name_text(self.fact)} in ({', '.join(v.alone for v in self.values)})"
@@ -190,12 +190,12 @@ class Among(Leaf):
 class Contains(Leaf):
     """A text that contains another, or in which a regular expression is found: `requirement ~ /re/`."""
 
-    field: str
+    where: str
     pattern: Pattern
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"{name_text(self.field)} ~ {self.pattern}"
+        return f"{name_text(self.where)} ~ {self.pattern}"
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Words(Leaf):
     """A text in the requirement, an annotation of the expected flow, or the id: `"escalat"`."""
 
     pattern: Pattern
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return quoted(self.pattern.text)
@@ -219,7 +219,7 @@ class About(Leaf):
     model: str = ""
     sign: str = ""
     number: float = 0.0
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         model = f"@{name_text(self.model)}" if self.model else ""
@@ -231,7 +231,7 @@ class Saved(Leaf):
     """A slice that was saved under a name: `in "hard ones"`."""
 
     name: str
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"in {quoted(self.name)}"
@@ -247,7 +247,7 @@ class Input:
     name: Pattern
     sign: str = ""
     value: Pattern | None = None
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name.alone} {self.sign} {self.value.alone}" if self.value else self.name.alone
@@ -262,10 +262,12 @@ class Element:
 
     names: Names
     filter: Filter | None = None
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def _named(self, alone: bool) -> str:
-        return (self.names.alone if alone else str(self.names)) if isinstance(self.names, Pattern) else f"({self.names})"
+        return (
+            (self.names.alone if alone else str(self.names)) if isinstance(self.names, Pattern) else f"({self.names})"
+        )
 
     def __str__(self) -> str:
         return self._named(True) + (f"[{self.filter}]" if self.filter else "")
@@ -280,7 +282,7 @@ class Trigger(Leaf):
     """A trigger: `trigger:daily`, `trigger:record_*[table=incident]`."""
 
     element: Element
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.element.labelled("trigger")
@@ -292,7 +294,7 @@ class Shape(Leaf):
 
     first: Element
     rest: tuple[tuple[str, Element], ...] = ()
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         if not (self.rest or self.first.filter):
@@ -307,7 +309,7 @@ class Count(Leaf):
     shape: Shape
     sign: str
     number: float
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"count({self.shape}) {self.sign} {number_text(self.number)}"
@@ -321,7 +323,7 @@ class Made(Leaf):
     every: Literal["", "all", "any"]
     has: bool
     body: Term
-    at: Span = _place()
+    at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         verb = ("has" if self.has else "lacks") if self.who or self.every == "any" else "have" if self.has else "lack"

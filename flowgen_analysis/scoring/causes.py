@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations, product
 from typing import Literal, NamedTuple
 
-from ..flows.conditions import parse_query
+from ..flows.conditions import is_column_input, is_table_input, parse_query
 from .edits import Edit, Script, moves, subtree_ends
-from ..flows.conditions import is_column_input, is_table_input
 from flowgen_analysis.scoring.kinds import (
     CAUSE_KINDS,
     KINDS,
