@@ -69,6 +69,7 @@ function sliceField({ ask, apply, placeholder = "foreach & ~parallel & step:send
     words.hidden = Boolean(reading.mistake) || !reading.text.trim();
     const unknown = reading.unknown ? `, ${grouped(reading.unknown)} unknown` : "";
     words.textContent = `${grouped(reading.n)} of ${grouped(reading.total)} samples${unknown}: ${reading.words}${draft ? " – Enter applies" : ""}`;
+    words.title = reading.words;
     below.hidden = !wrong && !noted.length && !parts.length && words.hidden;
     if (at >= 0) (below.querySelectorAll("button")[at] ?? input).focus();
   };
