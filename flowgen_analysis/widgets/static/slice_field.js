@@ -50,6 +50,11 @@ function sliceField({ ask, apply, placeholder = "foreach & ~parallel & step:send
     mirror.scrollLeft = input.scrollLeft;
   };
 
+  const bring = (found) => {
+    const seen = found && found.offsetLeft >= input.scrollLeft && found.offsetLeft < input.scrollLeft + input.clientWidth;
+    if (found && !seen) mirror.scrollLeft = input.scrollLeft = Math.max(0, found.offsetLeft - 24);
+  };
+
   // A mistake where somebody is still typing is none yet: it waits for Enter, or for the next word.
   const isUnfinished = (wrong) => !pressed && document.activeElement === input && now.text !== shown &&
     (!wrong.length || (!list.hidden && wrong.column - 1 <= place[1] && place[0] < wrong.column + wrong.length));
@@ -59,6 +64,7 @@ function sliceField({ ask, apply, placeholder = "foreach & ~parallel & step:send
     const wrong = reading.mistake && !isUnfinished(reading.mistake) ? reading.mistake : null, noted = list.hidden ? reading.notes : [];
     const at = [...below.querySelectorAll("button")].indexOf(document.activeElement), draft = reading.text.trim() !== shown;
     mark(wrong ? [wrong] : noted.map((n) => ({ ...n, note: true })));
+    if (wrong && pressed) bring(mirror.querySelector("u"));
     input.setAttribute("aria-invalid", Boolean(wrong));
     mistake.hidden = !wrong;
     mistake.replaceChildren(...(wrong ? told(wrong) : []));
