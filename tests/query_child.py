@@ -107,6 +107,8 @@ def hostile_slices() -> dict[str, str]:
     )
     for n in range(150):
         found[f"soup {n}"] = rng.choice(("", " ")).join(rng.choices(marks, k=rng.choice((3, 8, 30, 300))))
+    for n in range(20):
+        found[f"words of its own {n}"] = " | ".join(f'step:a{n}_{i} & "b{n} {i}"' for i in range(200))
     for code in (*range(160), 0x200E, 0x202E, 0x2028, 0xD800, 0xFFFE, 0x1F600, 0xE000):
         found[f"10,000 of U+{code:04X}"] = chr(code) * 10_000
     return found

@@ -112,6 +112,10 @@ def test_slices_of_a_large_study(capsys):
         fresh.append((time.perf_counter() - start, text.format(a, b, c)))
     news = np.array([t for t, _ in fresh]) * 1000
     lines += [f"shapes not asked before: median {np.median(news):.0f} ms, most {news.max():.0f} ms ({max(fresh)[1]})"]
+    before = resident()
+    for i in range(2000):
+        index.membership(f"{words[i % 7]} > step:x{i} | step:y{i}")
+    lines += [f"2,000 slices with words of their own: {resident() - before:.2f} GB more"]
     with capsys.disabled():
         print("\n" + "\n".join(lines))
     assert resident() - size < 2.0
