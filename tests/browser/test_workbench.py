@@ -202,6 +202,12 @@ def test_hostile_names_and_values_stay_text(lab, watched):
         assert wide[0] <= wide[1] + 1, name
     page.keyboard.press("Control+z")
     expect(count(page)).to_have_text("8 of 8")
+    page.get_by_label("Slice", exact=True).press_sequentially("id:")
+    expect(page.locator(".fg-offers [role=option]")).to_have_count(8)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(count(page)).to_have_text("1 of 8")
+    expect(page.locator(".fg-part code")).to_contain_text("<script>")
     assert page.locator(".fg-explorer img, .fg-explorer script").count() == 0
     assert page.evaluate("window.hacked") is None
     watched.check_clean()
