@@ -31,6 +31,7 @@ from .analysis.clusters import Cluster, failures_alike
 from .analysis.compare import benjamini_hochberg, compare, regressions
 from .analysis.corpus import Corpus
 from .analysis.discover import Discovery, discover
+from .analysis.explanation import Reading, explain
 from .analysis.facts import sample_facts
 from .analysis.grid import Grid
 from .analysis.headline import Headline, headlines
@@ -231,6 +232,10 @@ class Scored:
         """A model's mean over a slice."""
         found = {m.model: m.mean for m in self.index(metric).means(self.index(metric).sets(slice)[0])}
         return found.get(model, Mean(0, None))
+
+    def explain(self, slice: str, metric: str = "inputs") -> Reading:
+        """A slice in plain words, with how many samples it and each of its parts hold, and the names in it that nothing has."""
+        return explain(self.index(metric).columns, slice)
 
 # %% ../nbs/03_study.ipynb #cell-13
 REPAIRED = 1200  # generations beyond which repairs are tried on some of the samples

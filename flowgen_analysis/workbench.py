@@ -15,6 +15,7 @@ import ipywidgets
 import polars as pl
 
 from .analysis.board import Board
+from .analysis.explanation import Reading
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
@@ -154,6 +155,10 @@ class Workbench:
     def profile(self, slice: str = "", metric: str = "inputs") -> SliceProfile:
         """A slice beside its complement: mean, interval, share of the loss and of structure errors, a model each."""
         return self.study.profile(slice, metric)
+
+    def explain(self, slice: str, metric: str = "inputs") -> Reading:
+        """A slice in plain words, with how many samples it and each of its parts hold, and the names in it that nothing has."""
+        return self.study.explain(slice, metric)
 
     def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
         """The samples of a slice on which model `new` scores lower than `old` by more than `by` (0..1), the worst first."""

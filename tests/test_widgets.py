@@ -25,6 +25,7 @@ from flowgen_analysis.widgets.explorer import states
 from flowgen_analysis.widgets.explorer.explorer import Explorer
 from flowgen_analysis.widgets.explorer.history import View
 from flowgen_analysis.widgets.overview import overview
+from flowgen_analysis.widgets.sheets import Shared, SliceBar
 
 REAL = ROOT.parent / "shared" / "data" / "real" / "homeassistant"
 STATIC = ROOT / "flowgen_analysis" / "widgets" / "static"
@@ -123,6 +124,7 @@ events = st.one_of(
         lambda n: st.sampled_from(["it", "hr", "a b", EVIL[:40]]).map(lambda w: {"type": "word", "name": n, "value": w})
     ),
     st.sampled_from(["", "foreach | ~log", "steps > 3 & ~(notification_email & log)", "foreach &", "gone"]).map(lambda t: {"type": "slice", "text": t}),
+    st.sampled_from(["foreach & ste", "gone", "(((", EVIL[:90]]).map(lambda t: {"type": "read", "text": t, "at": len(t)}),
     st.sampled_from(["", "STRUCTURE", "INPUT"]).map(lambda v: {"type": "subset", "value": v}),
     st.sampled_from(["outline", "inputs", "inputs_validated"]).map(lambda v: {"type": "metric", "value": v}),
     st.sampled_from(["", "right", "short", "same"]).map(lambda v: {"type": "baseline", "value": v}),
@@ -243,6 +245,51 @@ def test_an_explorer_tells_the_page_only_what_has_changed(small, monkeypatch):
     assert len(sent) == 2
     assert set(sent[1]["state"]) == {"rows"}
     assert len(json.dumps(sent[0])) < 60_000
+
+
+def test_what_is_typed_is_answered_and_changes_nothing(small):
+    """The messages of the field, as the page sends them: several together are answered in order, each by its number."""
+    explorer = explorer_of(*small)
+    explorer.slice = "foreach & ~parallel"
+    before, answers = explorer._panel.state, []
+    explorer._panel.send = lambda answer: answers.append(answer)
+    texts = ["ste", "step:", "step:sned_email", "foreech", "step:send_email & foreach", "", "(" * 300, EVIL]
+    told = [{"type": "read", "seq": str(i), "text": text, "at": len(text)} for i, text in enumerate(texts)]
+    explorer._panel._received(explorer._panel, {"type": "several", "events": told}, [])
+    assert [(a["seq"], a["error"]) for a in answers] == [(str(i), "") for i in range(len(texts))]
+    shown = [a["lines"][0] for a in answers]
+    assert [s["reading"]["text"] for s in shown] == texts
+    assert json.loads(json.dumps(shown)) == shown, "plain data"
+    assert "step:" in [c["text"] for c in shown[0]["completions"]]
+    assert {c["kind"] for c in shown[1]["completions"]} == {"step"}
+    assert shown[2]["reading"]["notes"][0]["fixes"][0]["whole"] == "step:send_email"
+    assert shown[3]["reading"]["mistake"]["fixes"][0]["whole"] == "foreach"
+    parts = shown[4]["reading"]["parts"]
+    assert [explorer.index.columns.count(p["text"]) for p in parts] == [p["n"] for p in parts]
+    assert shown[4]["reading"]["n"] == len(explorer.index.members("step:send_email & foreach"))
+    assert all(s["reading"]["mistake"] for s in shown[6:])
+    assert explorer.slice.text == "foreach & ~parallel"
+    assert explorer._panel.state == before
+    assert [p["without"] for p in before["reading"]["parts"]] == ["~parallel", "foreach"]
+
+
+def test_the_sheets_have_the_same_field(small):
+    study, shared = study_of(*small), Shared()
+    bar = SliceBar(shared, lambda: study)
+    answers = []
+    bar.send = lambda answer: answers.append(answer)
+    for i, event in enumerate([
+        {"type": "read", "text": "foreach & step:", "at": 15}, {"type": "set", "name": "slice", "value": "foreech"},
+        {"type": "set", "name": "slice", "value": " foreach  & step:log "},
+    ]):  # fmt: skip
+        bar._received(bar, {"type": "several", "events": [{**event, "seq": str(i)}]}, [])
+    assert [bool(a["error"]) for a in answers] == [False, True, False]
+    assert {c["kind"] for c in answers[0]["lines"][0]["completions"]} == {"step"}
+    assert shared.slice == "foreach & step:log"
+    bar.show()
+    read = bar.state["controls"][1]["reading"]
+    assert read["n"] == len(study.index().members(shared.slice))
+    assert [p["text"] for p in read["parts"]] == ["foreach", "step:log"]
 
 
 def test_the_page_loads_nothing():

@@ -69,7 +69,7 @@ def _ranked(
     """Those that fit what was typed, counted. counted: what stands before each in the slice that is counted; None for no count."""
     key, fits = typed.lower().lstrip('`"'), []
     for c in found:
-        name = c.text.removeprefix("step:").strip('`"').lower()
+        name = (c.text.removeprefix("step:") or c.text).strip('`"').lower()
         part = c.kind not in ("kind", "fact", "word") and (key in name or key in c.title.lower())
         if name.startswith(key) or part:
             fits.append((not name.startswith(key), c))

@@ -7,15 +7,17 @@ __all__ = ['Sets', 'Membership', 'Slice', 'unknown_feature', 'evaluate']
 
 # %% ../../nbs/analysis/01_slices.ipynb #cell-02
 import difflib
+import html
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..flows.files import InputError
 from ..queries.parsing import QueryError, parse, settled
+from ..queries.saying import said
 from ..queries.terms import And, Comparison, Leaf, Name, Not, Or, Term, leaves
 
 # %% ../../nbs/analysis/01_slices.ipynb #cell-04
@@ -94,6 +96,18 @@ class Slice:
 
     def __repr__(self) -> str:
         return f"Slice({self.text!r})"
+
+    @property
+    def words(self) -> str:
+        """What it says, in plain words."""
+        return said(self.term)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """At a prompt the words stand behind, as a comment."""
+        printer.text(f"{self!r}  # {self.words}")
+
+    def _repr_html_(self) -> str:
+        return f"<code><bdi>{html.escape(self.text)}</bdi></code> <bdi>{html.escape(self.words)}</bdi>"
 
 
 def unknown_feature(name: str, known: Iterable[str]) -> InputError:

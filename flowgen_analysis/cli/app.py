@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'app', 'DatasetArgument', 'RunArguments', 'RootOption', 'JsonOption', 'StrictOption', 'HERE',
-           'load_commands', 'Commands', 'main', 'print_json', 'print_table', 'progress_bar', 'choice']
+           'load_commands', 'Commands', 'main', 'pointed', 'print_json', 'print_table', 'progress_bar', 'choice']
 
 # %% ../../nbs/cli/00_app.ipynb #cell-02
 import json
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.cells import cell_len
 from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from ..flows.files import InputError
+from ..queries.parsing import QueryError
 
 # %% ../../nbs/cli/00_app.ipynb #cell-04
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -92,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except InputError as e:
-        return _failed(str(e))
+        code = _failed(str(e))
+        print(*(pointed(e) if isinstance(e, QueryError) else []), sep="", end="", file=sys.stderr)
     except typer.TyperException as e:
         message = getattr(e, "format_message", e.__str__)()
         return _failed(f"{message.rstrip('.')}; see flowgen --help")
@@ -103,11 +106,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+_AROUND = 48  # characters that are shown before and after a mistake
+
+
+def pointed(mistake: QueryError) -> list[str]:
+    """Two lines: the slice, and `^~~~` under what is wrong in it with what could stand there instead; none without a place."""
+    if not mistake.column:
+        return []
+    start, end = mistake.column - 1, mistake.column - 1 + mistake.length
+    first, last = max(0, start - _AROUND), min(len(mistake.text), end + _AROUND)
+    before, wrong, after = (
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in mistake.text[a:b])
+        for a, b in ((first, start), (start, end), (end, last))
+    )
+    dots = "…" * bool(first), "…" * (last < len(mistake.text))
+    fixes = " or ".join(fix for fix, _ in mistake.fixes)
+    mark = f"    {' ' * cell_len(dots[0] + before)}^{'~' * (cell_len(wrong) - 1)}  {fixes}".rstrip()
+    return [f"    {dots[0]}{before}{wrong}{after}{dots[1]}\n", f"{mark}\n"]
+
+
 def _failed(line: str) -> int:
     print(f"flowgen: {' '.join(line.split())}", file=sys.stderr)
     return 2
 
-# %% ../../nbs/cli/00_app.ipynb #cell-09
+# %% ../../nbs/cli/00_app.ipynb #cell-11
 _WIDE = 400
 
 
@@ -150,7 +172,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
         yield step
 
-# %% ../../nbs/cli/00_app.ipynb #cell-11
+# %% ../../nbs/cli/00_app.ipynb #cell-13
 DatasetArgument = Annotated[
     str,
     typer.Argument(

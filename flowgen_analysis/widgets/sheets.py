@@ -13,6 +13,7 @@ from typing import Any
 
 import traitlets
 
+from ..analysis.slices import Slice
 from ..figures.differences import compare_html, regressions_html
 from ..figures.discoveries import board_html, causes_html, clusters_html, queue_html, repairs_html
 from ..figures.style import escape
@@ -20,6 +21,7 @@ from ..flows.files import InputError
 from ..scoring.kinds import KINDS
 from ..study import Study
 from .panels import STYLE, Event, Panel, static
+from .slice_field import asked, reading
 
 # %% ../../nbs/widgets/03_sheets.ipynb #cell-04
 class Shared(traitlets.HasTraits):
@@ -49,7 +51,7 @@ def button(name: str, label: str, hover: str, disabled: bool = False) -> dict[st
 class Sheet(Panel):
     """Settings and an answer. A subclass gives `settings` their first values, and overrides `controls` and `answer`."""
 
-    _esm = static("panel.js", "sheet.js")
+    _esm = static("panel.js", "slice_field.js", "sheet.js")
     _css = STYLE + static("tabs.css")
     title = ""
     settings: dict[str, Any]
@@ -94,8 +96,8 @@ class Sheet(Panel):
         """Nobody looks at it any more."""
         self.visible = False
 
-    def handle(self, event: Event) -> None:
-        """Do what a click asks for."""
+    def handle(self, event: Event) -> list[Any] | None:
+        """Do what a click asks for. Returns what the answer says, if anything."""
         if event["type"] == "set" and event["name"] in self.settings:
             self.settings = {**self.settings, event["name"]: event["value"]}
             self.show()
@@ -136,29 +138,30 @@ class SliceBar(Sheet):
         hover = "FlowSim of outline and inputs, of the outline alone, or 0 where the structure is wrong"
         return [
             select("metric", "Metric", self.shared.metric, _METRICS, hover),
-            entry("slice", "Slice", self.shared.slice, "foreach & ~parallel"),
+            {"kind": "slice", "name": "slice", "label": "Slice", "value": self.shared.slice, "reading": self.reading()},
             button("reset", "Reset", "All samples", not self.shared.slice),
-            {"kind": "words", "label": self.count()},
         ]
 
-    def count(self) -> str:
-        """How many samples the slice has, of how many."""
-        found = self.study().index(self.shared.metric).membership(self.shared.slice)
-        unknown = f", {int(found.unknown.sum())} unknown" if found.unknown.any() else ""
-        return f"{int(found.inside.sum())} of {len(found.inside)}{unknown}"
+    def reading(self) -> dict[str, Any]:
+        """What the slice says, and how many samples it has."""
+        return reading(self.study().index(self.shared.metric).columns, self.shared.slice)
 
     def answer(self) -> str:
         """Nothing below the line."""
         return ""
 
-    def handle(self, event: Event) -> None:
-        """Hand a setting on to all sheets. Raises `InputError` for a slice that cannot be."""
+    def handle(self, event: Event) -> list[Any] | None:
+        """Hand a setting on to all sheets, or say what is being typed. Raises `InputError` for a slice that cannot be."""
+        if event["type"] == "read":
+            return asked(self.study().index(self.shared.metric).columns, event)
         if event["type"] == "set" and event["name"] == "slice":
-            self.study().index(self.shared.metric).membership(event["value"])
+            slice = Slice(str(event["value"]))
+            self.study().index(self.shared.metric).sets(slice)
+            event = {**event, "value": slice.text}
         if event["type"] == "set" and event["name"] in self.settings:
             setattr(self.shared, event["name"], event["value"])
-        else:
-            super().handle(event)
+            return None
+        return super().handle(event)
 
     def press(self, name: str) -> None:
         """Back to all samples."""

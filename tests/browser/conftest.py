@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.base import AxeResults
 from get_browser import find_browser
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
@@ -143,6 +144,13 @@ def running_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield browser
         browser.close()
+
+
+def check_axe(result: AxeResults) -> None:
+    """Nothing serious found, and the headings are in order."""
+    serious = [v for v in result.response["violations"] if v["impact"] in ("serious", "critical")]
+    assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious]
+    assert "heading-order" not in [v["id"] for v in result.response["violations"]]
 
 
 VIEW: ViewportSize = {"width": 1280, "height": 900}

@@ -61,7 +61,7 @@ def test_one_slice_holds_in_every_tab(opened: Watched):
     first = page.locator(".fg-answer .fg-link[data-slice]").first
     text = first.get_attribute("data-slice")
     first.click()
-    page.wait_for_function("text => document.querySelector('.fg-text input').value === text", arg=text)
+    page.wait_for_function("text => document.querySelector('.fg-sheet input.fg-slice').value === text", arg=text)
     tab(watched, "Compare")
     page.wait_for_selector(f'.fg-answer .fg-link:has-text("The slice: {text}")')
     tab(watched, "Causes")

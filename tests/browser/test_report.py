@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import copy_project
+from conftest import check_axe, copy_project
 from playwright.sync_api import Browser, Page
 
 from flowgen_analysis import Workbench
@@ -100,12 +100,6 @@ def test_text_can_be_read_in_the_dark(opened, report):
     found = opened(report, "dark")
     found.page.locator(".chart .main-svg").first.wait_for()
     check_axe(Axe().run(found.page, options={"runOnly": ["color-contrast"]}))
-
-
-def check_axe(result) -> None:
-    serious = [v for v in result.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious]
-    assert "heading-order" not in [v["id"] for v in result.response["violations"]]
 
 
 def test_every_table_has_a_caption_and_scoped_headers(opened, report):

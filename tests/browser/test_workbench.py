@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from conftest import Lab, Watched
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Lab, Watched, check_axe
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -201,6 +202,12 @@ def test_hostile_names_and_values_stay_text(lab, watched):
         assert wide[0] <= wide[1] + 1, name
     page.keyboard.press("Control+z")
     expect(count(page)).to_have_text("8 of 8")
+    page.get_by_label("Slice", exact=True).press_sequentially("id:")
+    expect(page.locator(".fg-offers [role=option]")).to_have_count(8)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(count(page)).to_have_text("1 of 8")
+    expect(page.locator(".fg-part code")).to_contain_text("<script>")
     assert page.locator(".fg-explorer img, .fg-explorer script").count() == 0
     assert page.evaluate("window.hacked") is None
     watched.check_clean()
@@ -234,6 +241,48 @@ def test_features_and_text_are_one_state(workbench):
     expect(state(page, "parallel", "lacks")).to_be_checked()
     page.get_by_role("button", name="Back to all samples").click()
     expect(page.get_by_label("Slice", exact=True)).to_have_value("")
+    workbench.check_clean()
+
+
+def test_a_slice_is_completed_mended_and_taken_apart(workbench):
+    page = workbench.page
+    field, offers = page.get_by_label("Slice", exact=True), page.get_by_role("listbox", name="Names that may come next")
+    field.press_sequentially("ste")
+    offers.get_by_role("option", name="step:").wait_for()
+    expect(field).to_have_attribute("aria-expanded", "true")
+    field.press("ArrowDown")
+    expect(offers.get_by_role("option", selected=True)).to_contain_text("step:")
+    field.press("Enter")
+    expect(field).to_have_value("step:")
+    field.press_sequentially("send_e")
+    expect(offers.get_by_role("option")).to_have_count(1)
+    held = offers.locator(".fg-n").inner_text()
+    check_axe(Axe().run(page, {"include": [[".fg-top"]]}))
+    field.press("Tab")
+    expect(field).to_have_value("step:send_email")
+    field.press("Enter")
+    expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    field.press("End")
+    field.press_sequentially(" & foreech")
+    field.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="names no feature")).to_be_visible()
+    expect(page.locator(".fg-mirror .fg-wrong")).to_have_text("foreech")
+    expect(count(page)).to_have_text(f"{held} of {total(page)}")
+    check_axe(Axe().run(page, {"include": [[".fg-top"]]}))
+    field.press("Alt+Enter")
+    expect(field).to_have_value("step:send_email & foreach")
+    expect(page.locator(".fg-words")).to_contain_text("has FOREACH (foreach)")
+    for selector in (".fg-part code", ".fg-part .fg-n", ".fg-words"):
+        assert contrast(page.locator(f".fg-explorer {selector}").first) >= 4.5, selector
+    page.get_by_role("button", name="Not: step:send_email").click()
+    expect(field).to_have_value("~step:send_email & foreach")
+    expect(page.get_by_role("button", name="Not: ~step:send_email")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Drop ~step:send_email").click()
+    expect(field).to_have_value("foreach")
+    expect(state(page, "foreach", "has")).to_be_checked()
+    page.locator(".fg-list").focus()
+    page.keyboard.press("Control+z")
+    expect(field).to_have_value("~step:send_email & foreach")
     workbench.check_clean()
 
 

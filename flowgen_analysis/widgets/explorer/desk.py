@@ -21,6 +21,7 @@ from ...analysis.slices import Slice
 from ...flows.files import InputError
 from ...study import Study
 from .states import rank_values, ranked
+from ..slice_field import reading
 
 # %% ../../../nbs/widgets/explorer/03_desk.ipynb #cell-05
 class Held(NamedTuple):
@@ -43,6 +44,7 @@ class Measured:
         self.weakest = index.models[int(means.argmin())] if index.models else ""
         self.rows = {name: i for i, name in enumerate(index.samples)}
         self._held: tuple[Slice, Held] | None = None
+        self._read: dict[str, Any] | None = None
         self._values: dict[tuple[str, str], np.ndarray] = {}
         self._order: tuple[tuple[Any, ...], np.ndarray] | None = None
 
@@ -54,6 +56,12 @@ class Measured:
             unknown = size - n - int(bitsets.count(outside))
             self._held = slice, Held(inside, outside, bitsets.unpack(inside, size), n, unknown)
         return self._held[1]
+
+    def read(self, slice: Slice) -> dict[str, Any]:
+        """What the field of the slice shows: its words, its parts, and notes."""
+        if self._read is None or self._read["text"] != slice.text:
+            self._read = reading(self.index.columns, slice.text)
+        return self._read
 
     def values(self, rank: str, baseline: str) -> np.ndarray:
         """What samples are sorted by."""

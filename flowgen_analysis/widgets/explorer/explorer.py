@@ -25,12 +25,15 @@ from .desk import Desk
 from .exploration import Exploration
 from .history import View
 from ..panels import Event, Panel, SampleView, static
+from ..slice_field import asked
 
 # %% ../../../nbs/widgets/explorer/05_explorer.ipynb #cell-05
 class ExplorerPanel(Panel):
     """All of the explorer but the open sample. `state` is the bar; the other parts change on their own."""
 
-    _esm = static("panel.js", "bar.js", "facets.js", "means.js", "samples.js", "grid.js", "explorer.js")
+    _esm = static(
+        "panel.js", "slice_field.js", "bar.js", "facets.js", "means.js", "samples.js", "grid.js", "explorer.js"
+    )
     facets = traitlets.Dict().tag(sync=True)
     means = traitlets.Dict().tag(sync=True)
     main = traitlets.Dict().tag(sync=True)
@@ -93,6 +96,7 @@ class Drawn(Exploration):
             self._desk.study.scores.metrics,
         )
         more = {"undo": self._history.reaches(-1), "redo": self._history.reaches(1), "state": self.state_text}
+        more |= {"reading": self._now.read(self.slice)}
         more |= {"said": self._said, "keeps": self._keep is not None, "saves": self._desk.slices_path is not None}
         return shown | more | states.saved_state(saved[0], self.slice, saved[1])
 
@@ -146,7 +150,7 @@ class Explorer(Drawn):
     """
 
     events = (
-        "slice", "subset", "facet", "range", "word", "clear", "drop", "reset", "metric", "baseline", "rank", "reverse", "measure", "tab",
+        "read", "slice", "subset", "facet", "range", "word", "clear", "drop", "reset", "metric", "baseline", "rank", "reverse", "measure", "tab",
         "cell", "select", "step", "close", "model", "rows", "undo", "redo", "save", "delete", "keep",
     )  # fmt: skip
 
@@ -181,8 +185,13 @@ class Explorer(Drawn):
     # -- events
 
     def _do(self, event: Event) -> list[Any]:
-        self._said = ""
+        if event["type"] != "read":
+            self._said = ""
         return super()._do(event)
+
+    def on_read(self, event: Event) -> list[dict[str, Any]]:
+        """Say what a text that is being typed means so far, and what may come next."""
+        return asked(self.index.columns, event)
 
     def on_slice(self, event: Event) -> None:
         """Apply a typed or a saved slice."""

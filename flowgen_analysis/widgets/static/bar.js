@@ -4,23 +4,14 @@ function barPart({ send }) {
   const metrics = segments("Metric"), subsets = segments("Subset");
   const baseline = make("select", { "aria-label": "Baseline", title: "The model that others are compared with", onchange: () => send({ type: "baseline", value: baseline.value }) });
   const against = make("label", { class: "fg-against" }, "vs ", baseline);
-  let shown = "", state = null;
-  const apply = () => {
-    if (input.value.trim() !== shown) send({ type: "slice", text: input.value }, { then: (answer) => input.setAttribute("aria-invalid", Boolean(answer.error)) });
-  };
-  const input = make("input", {
-    type: "text", class: "fg-slice", spellcheck: "false", autocomplete: "off", placeholder: "foreach & ~parallel & steps > 8",
-    "aria-label": "Slice", title: "Features joined by and, or, not (& | ~) and brackets, and facts compared, such as steps > 8 or score < 40. Enter applies.",
-    onkeydown: (e) => {
-      e.stopPropagation();
-      if (e.key === "Enter") apply();
-      if (e.key === "Escape") { input.value = shown; input.setAttribute("aria-invalid", false); input.blur(); }
-    },
-    onblur: () => apply(),
+  let state = null;
+  const field = sliceField({
+    ask: (asked, then) => send({ type: "read", ...asked }, { quiet: true, then }),
+    apply: (text, then) => send({ type: "slice", text }, { own: true, then }),
   });
-  const count = make("span", { class: "fg-count-of", role: "status" });
   const tool = (text, hover, onclick) => make("button", { type: "button", class: "fg-quiet fg-tool", title: hover, "aria-label": hover, onclick }, text);
   const reset = tool("Reset", "Back to all samples", () => send({ type: "reset" }));
+  field.node.append(reset);
   const undo = tool("↶", "Undo (Ctrl+Z)", () => send({ type: "undo" }));
   const redo = tool("↷", "Redo (Ctrl+Shift+Z)", () => send({ type: "redo" }));
   const copy = tool("Copy", "Copy the state as text: it brings all of this back", () => {
@@ -32,9 +23,9 @@ function barPart({ send }) {
 
   const saved = make("select", { class: "fg-saved", "aria-label": "Saved slices", title: "Saved slices", onchange: () => saved.value !== "" && send({ type: "slice", text: state.saved[saved.value].text }) });
   const star = tool("☆", "Save this slice by name", () => { form.hidden ? open() : close(); });
-  const field = (label, props) => make("input", { type: "text", class: "fg-entry", autocomplete: "off", "aria-label": label, placeholder: label, ...props });
+  const entry = (label, props) => make("input", { type: "text", class: "fg-entry", autocomplete: "off", "aria-label": label, placeholder: label, ...props });
   const list = `fg-folders-${Math.random().toString(36).slice(2)}`;
-  const name = field("Name"), folder = field("Folder", { list }), folders = make("datalist", { id: list });
+  const name = entry("Name"), folder = entry("Folder", { list }), folders = make("datalist", { id: list });
   const close = () => { form.hidden = true; };
   const named = (type) => send({ type, name: name.value, folder: folder.value }, { then: (answer) => { if (!answer.error) { close(); star.focus(); } } });
   const remove = make("button", { type: "button", class: "fg-quiet", onclick: () => named("delete") }, "Delete");
@@ -55,7 +46,7 @@ function barPart({ send }) {
   const said = make("div", { class: "fg-hint", role: "status" });
   const node = make("div", { class: "fg-top" },
     make("div", { class: "fg-bar" }, metrics, against, subsets, saved, star),
-    make("div", { class: "fg-bar" }, make("div", { class: "fg-field" }, input, count, reset), undo, redo, copy, keep), form, said);
+    make("div", { class: "fg-bar" }, field.node, undo, redo, copy, keep), field.below, form, said);
 
   const choose = (box, options, event) => {
     while (box.children.length > options.length) box.lastChild.remove();
@@ -97,11 +88,7 @@ function barPart({ send }) {
     options(baseline, () => state.baselines.map((b) => make("option", { value: b.value }, b.title)), JSON.stringify(state.baselines.map((b) => b.value)));
     baseline.value = state.baselines.find((b) => b.on)?.value ?? "";
     against.hidden = state.baselines.length < 2;
-    if (shown !== state.text || document.activeElement !== input) input.value = state.text;
-    if (shown !== state.text) input.setAttribute("aria-invalid", false);
-    shown = state.text;
-    count.textContent = `${state.n.toLocaleString("en")} of ${state.total.toLocaleString("en")}` + (state.unknown ? `, ${state.unknown} unknown` : "");
-    count.title = state.unknown ? `${state.unknown} samples are neither in nor out: nobody has judged what decides it` : "";
+    field.update(state.reading);
     reset.disabled = !state.text;
     undo.disabled = !state.undo;
     redo.disabled = !state.redo;

@@ -49,9 +49,9 @@ function postbox(model) {
       gone = true;  // the kernel was started anew and knows nothing of this page; the keys stay here all the same
     }
   };
-  const send = (type, data = {}, { words = [], moves = false, quiet = false, then = null } = {}) => {
+  const send = (type, data = {}, { words = [], moves = false, quiet = false, own = false, then = null } = {}) => {
     const seq = `${prefix}-${++n}`;
-    waiting.set(seq, { words, quiet, then, since: Date.now() });
+    waiting.set(seq, { words, quiet, own, then, since: Date.now() });
     if (moves) moving = seq;
     outgoing.push({ ...data, type, seq });
     flush();
@@ -103,7 +103,8 @@ function errorLine() {
 }
 
 // A panel draws its state whenever it changes, and sends events. `traits` are those that change it beside `state`. It looks busy only
-// when the answer takes its time; an event that fails is said in a line, which stands on top unless the panel puts it elsewhere.
+// when the answer takes its time; an event that fails is said in a line, which stands on top unless the panel puts it elsewhere, or says
+// it in its `own` way.
 function panel(draw, traits = []) {
   return {
     render({ model, el }) {
@@ -121,7 +122,7 @@ function panel(draw, traits = []) {
           timer = setTimeout(() => el.classList.add("fg-busy"), 150);
           slow = setTimeout(() => problem.show({ error: "The kernel is busy or gone: it has not answered yet." }), 8000);
         }
-        if (answer?.error) problem.show(answer);
+        if (answer?.error && !sent.own) problem.show(answer);
         else if (answer && !sent.quiet) problem.show(null);
       });
       const send = ({ type, ...data }, options) => post.send(type, data, options);

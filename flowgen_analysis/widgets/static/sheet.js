@@ -4,7 +4,8 @@ export default panel(({ el, send }) => {
   const error = make("div", { class: "fg-error", role: "status" });
   const body = make("div", { class: "fg-answer" });
   const title = make("h3", { class: "fg-sheet-title" });
-  const sheet = make("section", { class: "fg-sheet" }, title, controls, error, body);
+  const under = make("div", { class: "fg-under" });
+  const sheet = make("section", { class: "fg-sheet" }, title, controls, under, error, body);
   el.append(sheet);
 
   body.addEventListener("click", (e) => {
@@ -15,6 +16,7 @@ export default panel(({ el, send }) => {
   });
   body.addEventListener("keydown", (e) => e.target.closest("button") && (e.key === "Enter" || e.key === " ") && e.stopPropagation());
 
+  let field = null;  // of the slice; it stays while the other controls are drawn anew
   const kinds = {
     select: (c) => make("select", { title: c.hover, onchange: (e) => send({ type: "set", name: c.name, value: e.target.value }) },
       ...c.options.map((o) => make("option", { value: o.value, selected: o.value === c.value }, o.title))),
@@ -29,17 +31,29 @@ export default panel(({ el, send }) => {
       area.value = c.value;
       return area;
     },
+    slice: (c) => {
+      if (!field) {
+        const own = { ask: (asked, then) => send({ type: "read", ...asked }, { quiet: true, then }), apply: (text, then) => send({ type: "set", name: c.name, value: text }, { own: true, then }) };
+        field = sliceField(own);
+        under.append(field.below);
+      }
+      return field.node;
+    },
     button: (c) => make("button", { type: "button", class: "fg-press", title: c.hover, disabled: c.disabled, onclick: () => send({ type: "press", name: c.name }) }, c.label),
   };
-  const drawn = (c) => c.kind === "words" ? make("b", { class: "fg-count-of" }, c.label) : c.kind === "button" ? kinds.button(c) : make("label", { class: `fg-control fg-${c.kind}` }, make("span", {}, c.label), kinds[c.kind](c));
+  const drawn = (c) => c.kind === "words" ? make("b", { class: "fg-count-of" }, c.label) : ["button", "slice"].includes(c.kind) ? kinds[c.kind](c) : make("label", { class: `fg-control fg-${c.kind}` }, make("span", {}, c.label), kinds[c.kind](c));
 
   let before = "";
   return (state) => {
     const now = JSON.stringify(state.controls);
     if (now !== before) {
       const focused = [...controls.querySelectorAll("select, input, textarea, button")].indexOf(document.activeElement);
-      controls.replaceChildren(...state.controls.map(drawn));
-      controls.querySelectorAll("select, input, textarea, button")[focused]?.focus();
+      const fresh = state.controls.map(drawn);
+      fresh.forEach((node, i) => node !== controls.children[i] && (controls.children[i] ? controls.children[i].replaceWith(node) : controls.append(node)));
+      while (controls.children.length > fresh.length) controls.lastChild.remove();
+      const stays = controls.querySelectorAll("select, input, textarea, button")[focused];
+      if (stays !== document.activeElement) stays?.focus();
+      state.controls.filter((c) => c.kind === "slice").forEach((c) => field.update(c.reading));
       before = now;
     }
     title.textContent = state.title;
