@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Detector', 'DETECTORS', 'Evidence', 'detector', 'normalise', 'trigger_of_type', 'steps_named', 'steps_like',
-           'inputs_of', 'inputs_where', 'rule_of', 'Detection', 'detect']
+           'inputs_of', 'inputs_where', 'rule_of', 'strangers', 'Detection', 'detect']
 
 # %% ../../nbs/features/01_detectors.ipynb #cell-02
 import re
@@ -134,6 +134,11 @@ def rule_of(feature: Feature | str) -> Term | Detector | None:
     return detector or (read_when(said) if said else None)
 
 
+def strangers(registry: Registry) -> list[str]:
+    """Detectors of a notebook whose feature the registry lacks."""
+    return [n for n, d in DETECTORS.items() if n not in registry.names and d is not _OWN.get(n)]
+
+
 def _rule(feature: Feature | str) -> Term | Detector:
     rule = rule_of(feature)
     if rule is None:
@@ -156,7 +161,9 @@ class Detection:
         if callable(rule):
             return [None if found is None else bool(found) for found in self.evidence(feature)]
         inside, outside = self._asked.sets(rule)
-        return np.where(inside, True, np.where(outside, False, None)).tolist()
+        return [
+            True if yes else False if no else None for yes, no in zip(inside.tolist(), outside.tolist(), strict=True)
+        ]
 
     def evidence(self, feature: Feature | str) -> list[list[Evidence] | None]:
         """What in each sample shows a feature: nothing if it is absent, None where nobody can say."""
