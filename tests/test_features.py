@@ -190,7 +190,7 @@ def test_a_detector_of_a_notebook_comes_before_the_file_and_the_file_before_the_
 ])  # fmt: skip
 def test_a_when_speaks_of_expected_flow_and_requirement_alone(when, tmp_path):
     path = tmp_path / "features.toml"
-    head = f'# ours\n[[themes]]\nname = "Ours"\ndescription = "d"\n\n[[features]]\nname = "mine"\ntitle = "Mine"\ntheme = "Ours"\n'
+    head = '# ours\n[[themes]]\nname = "Ours"\ndescription = "d"\n\n[[features]]\nname = "mine"\ntitle = "Mine"\ntheme = "Ours"\n'
     path.write_text(head + f"description = \"What we look for.\"\nwhen = '{when}'\n")
     with pytest.raises(InputError) as told:
         Registry.load(path)

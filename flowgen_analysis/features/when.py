@@ -57,7 +57,8 @@ class Asked:
     def sets(self, term: Term) -> Sets:
         """Where a term holds and where it does not. Raises `QueryError`."""
         if isinstance(term, Not):
-            return self.sets(term.term)[::-1]
+            inside, outside = self.sets(term.term)
+            return outside, inside
         if isinstance(term, And | Or):
             inside, outside = zip(*map(self.sets, term.terms), strict=True)
             every, some = (np.logical_and.reduce, np.logical_or.reduce)[:: 1 if isinstance(term, And) else -1]
