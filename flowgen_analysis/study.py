@@ -17,6 +17,7 @@ import polars as pl
 from .analysis.agreement import load_ratings
 from .analysis.causes import TopCauses, cause_table, top_causes, worth_table
 from .analysis.clusters import Cluster, failures_alike
+from .analysis.proposals import Proposal, propose
 from .analysis.compare import benjamini_hochberg, compare, regressions
 from .analysis.corpus import Corpus
 from .analysis.discover import Discovery, discover
@@ -402,6 +403,10 @@ class Study(Scored):
     def alike(self, model: str, slice: str = "", metric: str = "inputs") -> list[Cluster]:
         """Groups of the samples of a slice on which `model` fails alike."""
         return failures_alike(self.losses(metric).frame, model, self.index(metric).members(slice))
+
+    def proposal(self, samples: Iterable[str]) -> Proposal | None:
+        """What some samples have in their expected flows and the others lack, as the `when` of a feature; None for nothing."""
+        return propose(self.corpus.expected, [self.corpus.place[i] for i in samples if i in self.corpus.place])
 
     def _members(self, slice: str, metric: str) -> list[str] | None:
         return self.index(metric).members(slice) if slice else None
