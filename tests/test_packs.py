@@ -1,6 +1,8 @@
 """Packs: each feature is seen where it is and not where it is not, in own flows and in real ones."""
 
 import json
+import re
+from textwrap import dedent
 
 import pytest
 from shared import ROOT, SHARED, needs_shared
@@ -10,6 +12,7 @@ from flowgen_analysis.features.detectors import Detection
 from flowgen_analysis.features.matrix import FeatureMatrix
 from flowgen_analysis.features.packs import pack_path, packs
 from flowgen_analysis.features.registry import Registry
+from flowgen_analysis.features.when import read_when
 from flowgen_analysis.flows.dataset import load_runs, load_samples
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.importers.importing import import_path
@@ -177,6 +180,26 @@ def test_a_pack_that_is_not_there_and_a_project_that_has_features(tmp_path):
     with pytest.raises(InputError, match="is there already and holds other features; move it away first"):
         init_project(tmp_path / "p", features="n8n")
     assert (tmp_path / "p" / "feature_matrices" / "features.toml").read_bytes() == before
+
+
+def test_the_page_shows_what_can_be_read(tmp_path):
+    page = (ROOT / "docs" / "packs.md").read_text()
+    blocks = [dedent(b) for b in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    path = tmp_path / "own.toml"
+    path.write_text(blocks[1])
+    own = Registry.load(path)
+    detection = Detection(_sample(w) for w in (">nightly ForEachRow SMTP_Send", "ManagerGate SMTP_FetchInbox"))
+    assert {f.name: detection.present(f) for f in own.features} == {
+        "foreach": [True, False], "notification_email": [True, False], "ask_for_approval": [False, True], "trigger_schedule": [True, False]
+    }  # fmt: skip
+    path.write_text('[[themes]]\nname = "Actions"\ndescription = "d"\n' + blocks[0])
+    assert Registry.load(path).names == ["notification_email"]
+    table = page[page.index("The patterns that packs") : page.index("Names of steps")]
+    rows = [row for line in table.splitlines()[3:] for row in re.findall(r"`([^`]+)`", line)]
+    assert len([read_when(row.replace("\\|", "|")) for row in rows]) == 11
+    for pack in packs():
+        detected = sum(f.detected for f in Registry.load(pack_path(pack)).features)
+        assert re.search(rf"\| `{pack}` \|.*\| {detected} \|", page)
 
 
 def _checked(pack, samples):

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import hypergeom
 
-from ..flows.conditions import is_table_input
 from ..features.when import read_when
+from ..flows.conditions import is_table_input
 from ..queries.flow_table import FlowTable
 from ..queries.matching import flows_where
 from ..queries.terms import Pattern
