@@ -11,10 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from .features.packs import pack_path
-
 from .features.journal import load_journal
 from .features.matrix import FeatureMatrix
+from .features.packs import pack_path
 from .features.registry import Registry
 from .flows.dataset import Run, load_runs, load_samples, save_run
 from .flows.files import InputError, write_bytes, write_text

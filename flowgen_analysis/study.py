@@ -17,7 +17,6 @@ import polars as pl
 from .analysis.agreement import load_ratings
 from .analysis.causes import TopCauses, cause_table, top_causes, worth_table
 from .analysis.clusters import Cluster, failures_alike
-from .analysis.proposals import Proposal, propose
 from .analysis.compare import benjamini_hochberg, compare, regressions
 from .analysis.corpus import Corpus
 from .analysis.discover import Discovery, discover
@@ -26,6 +25,7 @@ from .analysis.grid import Grid
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
 from .analysis.profile import SliceProfile, profile
+from .analysis.proposals import Proposal, propose
 from .analysis.review import review_queue
 from .analysis.saved import load_slices
 from .analysis.standing import Standing, standing

@@ -12,9 +12,9 @@ from itertools import zip_longest
 import polars as pl
 
 from ..analysis.clusters import Cluster
-from ..analysis.proposals import Proposal
 from ..analysis.compare import LEVEL
 from ..analysis.discover import Discovery
+from ..analysis.proposals import Proposal
 from ..analysis.statistics import Mean
 from .differences import sample_button, slice_button
 from flowgen_analysis.figures.style import (
