@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .features.journal import load_journal
 from .features.matrix import FeatureMatrix
+from .features.packs import pack_path
 from .features.registry import Registry
 from .flows.dataset import Run, load_runs, load_samples, save_run
 from .flows.files import InputError, write_bytes, write_text
@@ -124,22 +125,35 @@ def bundled(*parts: str) -> Path:
     return Path(str(resources.files("flowgen_analysis"))).joinpath("bundled", *parts)
 
 
-def init_project(path: str | Path, demo: bool = False) -> list[Path]:
-    """Make a project at `path`: its folders and the registry of the paper's 24 features.
+def init_project(path: str | Path, demo: bool = False, features: str = "") -> list[Path]:
+    """Make a project at `path`: its folders and its registry.
 
     demo: with the bundled samples, their tags, environments and scenarios, the models, and the notebook.
-    What is there stays as it is. Returns what was made. Raises `InputError` where `path` is a file.
+    features: the pack whose features it has (`features.packs`), else the paper's 24 of ServiceNow. What is there stays as it is.
+    Returns what was made. Raises `InputError` where `path` is a file, for an unknown pack, for another pack than the samples of the
+    demo are of, and where a pack is asked for and the project has other features.
     """
-    root = Path(path)
+    root, pack = Path(path), pack_path(features or "servicenow")
     if root.exists() and not root.is_dir():
         raise InputError(str(root), "is a file", "a folder, or a name for a new one")
+    if demo and pack != pack_path("servicenow"):
+        raise InputError(
+            f"pack {features!r}", "is not of the demo's samples", "servicenow", "leave out the demo, or the pack"
+        )
+    own = root / _REGISTRY
+    if features and own.exists() and own.read_bytes() != pack.read_bytes():
+        raise InputError(
+            str(own), "is there already and holds other features", remedy="move it away first, or leave out the pack"
+        )
     made = []
     for name in FOLDERS:
         folder = root / name
         if not folder.is_dir():
             folder.mkdir(parents=True)
             made.append(folder)
-    for name in [*_ALWAYS, *(_demo_files() if demo else [])]:
+    if not own.exists():
+        made.append(write_bytes(own, lambda f: f.write(pack.read_bytes())))
+    for name in _demo_files() if demo else []:
         target = root / _PLACES.get(name, name)
         if not target.exists():
             made.append(write_bytes(target, lambda f, name=name: f.write(bundled(*name.split("/")).read_bytes())))
@@ -148,7 +162,7 @@ def init_project(path: str | Path, demo: bool = False) -> list[Path]:
     return made
 
 
-_ALWAYS = ("feature_matrices/features.toml",)
+_REGISTRY = "feature_matrices/features.toml"
 _PLACES = {"workbench.ipynb": "nbs/workbench.ipynb"}
 
 

@@ -37,6 +37,7 @@ from .analysis.grid import Grid
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
 from .analysis.profile import SliceProfile, profile
+from .analysis.proposals import Proposal, propose
 from .analysis.review import review_queue
 from .analysis.saved import load_slices
 from .analysis.standing import Standing, standing
@@ -479,6 +480,10 @@ class Study(Scored):
     def alike(self, model: str, slice: str = "", metric: str = "inputs") -> list[Cluster]:
         """Groups of the samples of a slice on which `model` fails alike."""
         return failures_alike(self.losses(metric).frame, model, self.index(metric).members(slice))
+
+    def proposal(self, samples: Iterable[str]) -> Proposal | None:
+        """What some samples have in their expected flows and the others lack, as the `when` of a feature; None for nothing."""
+        return propose(self.corpus.expected, [self.corpus.place[i] for i in samples if i in self.corpus.place])
 
     def _members(self, slice: str, metric: str) -> list[str] | None:
         return self.index(metric).members(slice) if slice else None

@@ -45,7 +45,7 @@ def flowgen(*arguments):
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = main([*arguments, "--json"])
     return code, json.loads(said.getvalue())
-made = flowgen("init", "demo", "--demo")[0]
+made = flowgen("init", "demo", "--demo")[0] + flowgen("init", "other", "--features", "n8n")[0]
 lines = Path("demo/datasets/test.jsonl").read_text().splitlines(True)
 Path("demo/datasets/few.jsonl").write_text("".join(lines[:8]))
 generated, scored = flowgen("generate", "few", "-C", "demo"), flowgen("score", "few", "-C", "demo")

@@ -15,14 +15,18 @@ from .app import JsonOption, app, print_json
 from ..project import init_project
 
 # %% ../../nbs/cli/02_projects.ipynb #cell-04
+_PACKS = "The pack of features: servicenow (the paper's 24), home-assistant, power-automate (also Logic Apps) or n8n."
+
+
 @app.command("init")
 def init_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make a project of.")],
     demo: Annotated[bool, typer.Option("--demo", help="With the bundled samples, tags and notebook.")] = False,
+    features: Annotated[str, typer.Option("--features", metavar="PACK", help=_PACKS)] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a project: folders, and the registry of the paper's 24 features."""
-    made = init_project(directory, demo)
+    """Make a project: folders, and the features that its flows may have."""
+    made = init_project(directory, demo, features)
     if as_json:
         print_json({"project": str(directory), "made": [str(p) for p in made]})
     else:

@@ -18,7 +18,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import IntoDataFrame
 
-from .detectors import DETECTORS, detect
+from .detectors import Detection, rule_of
 from .journal import Tag, verdicts
 from .registry import Feature, Registry
 from ..flows.files import InputError, read_text, write_text
@@ -76,10 +76,10 @@ def _boolean(column: pl.Series) -> pl.Series:
     return pl.Series(column.name, [None if v is None else bool(v) for v in cells], dtype=pl.Boolean)
 
 # %% ../../nbs/features/04_matrix.ipynb #cell-09
-def _seen(sample: Sample, feature: Feature) -> bool | None:
-    """What the detector says; None where there is none, or nothing for it to look at."""
-    evidence = detect(sample, feature.name) if feature.detected and feature.name in DETECTORS else None
-    return None if evidence is None else bool(evidence)
+def _seen(detection: Detection, feature: Feature) -> list[bool | None]:
+    """What its rule says of each sample; None where there is none, or nothing for it to look at."""
+    known = feature.detected and rule_of(feature) is not None
+    return detection.present(feature) if known else [None] * len(detection.samples)
 
 # %% ../../nbs/features/04_matrix.ipynb #cell-11
 class FeatureMatrix:
@@ -100,11 +100,11 @@ class FeatureMatrix:
         """What detectors see in `samples`, overruled by people's `tags`. Raises `InputError` where a detector fails."""
         samples, people = list(samples), verdicts(tags)
         columns: dict[str, list] = {"sample_id": [s.id for s in samples]}
-        overruled = []
+        overruled, detection = [], Detection(samples)
         for feature in registry.features:
             name, cells = feature.name, []
-            for s in samples:
-                seen, said = _seen(s, feature), people.get((s.id, feature.name))
+            for s, seen in zip(samples, _seen(detection, feature), strict=True):
+                said = people.get((s.id, name))
                 cells.append(said if (s.id, name) in people else seen)
                 if said is not None and seen is not None and said != seen:
                     overruled.append((s.id, name, seen, said))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from .detectors import DETECTORS, detect
+from .detectors import Detection, rule_of
 from .journal import Tag, verdicts
 from .registry import Registry
 from ..flows.model import Sample
@@ -19,13 +19,13 @@ from ..flows.model import Sample
 def precision_of_detectors(samples: Sequence[Sample], registry: Registry, tags: Iterable[Tag]) -> pl.DataFrame:
     """A row a detected feature, over the cells that people judged: `n`, `both`, `detector_only`, `people_only` (counts),
     `precision` and `recall` (0..1, null where nothing was found or nothing was there), `differs` (sample ids)."""
-    people = verdicts(tags)
+    people, detection = verdicts(tags), Detection(samples)
     rows = []
     for feature in registry.features:
-        if not feature.detected or feature.name not in DETECTORS:
+        if not feature.detected or rule_of(feature) is None:
             continue
-        cells = [(s.id, bool(found), people.get((s.id, feature.name))) for s in samples
-                 if (found := detect(s, feature.name)) is not None]  # fmt: skip
+        seen = zip(samples, detection.present(feature), strict=True)
+        cells = [(s.id, found, people.get((s.id, feature.name))) for s, found in seen if found is not None]
         judged = [(i, seen, said) for i, seen, said in cells if said is not None]
         both = sum(seen and said for _, seen, said in judged)
         detector, human = sum(seen for _, seen, _ in judged), sum(said for *_, said in judged)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from .when import read_when
 from ..flows.files import InputError, read_text, write_text
 
 # %% ../../nbs/features/00_registry.ipynb #cell-05
@@ -26,13 +27,15 @@ class Theme(NamedTuple):
 
 
 class Feature(NamedTuple):
-    """A yes/no property of a sample. `detected`: a detector reads it off the expected flow; else only people judge it."""
+    """A yes/no property of a sample. `detected`: it is read off the expected flow; else only people judge it. `when`: what makes it
+    present, in the slice language (`features.when`); empty where a detector in Python says so, or people do."""
 
     name: str
     title: str
     theme: str
     description: str
     detected: bool
+    when: str = ""
 
 
 class Subset(NamedTuple):
@@ -45,7 +48,11 @@ class Subset(NamedTuple):
 
 # %% ../../nbs/features/00_registry.ipynb #cell-07
 _Entry = TypeVar("_Entry", Theme, Feature, Subset)
-_EXPECTED = {"detected": "true or false", "features": "a list of feature names"}
+_EXPECTED = {
+    "detected": "true or false",
+    "features": "a list of feature names",
+    "when": "a slice, such as step:send_email",
+}
 
 
 def _is_right(key: str, value: Any) -> bool:
@@ -60,8 +67,12 @@ def _entry(kind: type[_Entry], data: Any, place: str) -> _Entry:
     """One theme, feature or subset from its TOML table."""
     if not isinstance(data, Mapping):
         raise InputError(place, f"is {type(data).__name__}", "a table")
+    if data.get("when") and kind is Feature:
+        data = {"detected": True, **data}
     for key in kind._fields:
         expected = _EXPECTED.get(key, "text")
+        if key == "when" and not data.get(key):
+            continue
         if key not in data:
             raise InputError(f"{place} {key}", "is missing", expected)
         if not _is_right(key, data[key]):
@@ -71,6 +82,18 @@ def _entry(kind: type[_Entry], data: Any, place: str) -> _Entry:
             raise InputError(f"{place} {key}", f"is no key of a {kind.__name__.lower()}", " or ".join(kind._fields))
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
     return kind(**values)
+
+
+def _check_when(feature: Feature, place: str) -> None:
+    """Raise `InputError` at `place` for a `when` that says what it may not, or that stands on a feature which people judge."""
+    if not feature.when:
+        return
+    if not feature.detected:
+        raise InputError(place, f"stands on {feature.name!r}, which is not detected", "no `detected = false` beside it")
+    try:
+        read_when(feature.when)
+    except InputError as e:
+        raise InputError(place, e.what, e.expected, e.remedy) from None
 
 # %% ../../nbs/features/00_registry.ipynb #cell-11
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -83,11 +106,16 @@ def _check_name(name: str, place: str) -> None:
 
 def _table(entry: Theme | Feature | Subset) -> str:
     """The entry as a TOML table with its header."""
-    lines = (f"{key} = {_toml(value)}" for key, value in entry._asdict().items())
+    said = entry._asdict()
+    if "when" in said:
+        del said["detected" if said["when"] else "when"]
+    lines = (f"{key} = {_toml(value)}" for key, value in said.items())
     return f"[[{type(entry).__name__.lower()}s]]\n" + "\n".join(lines) + "\n"
 
 
 def _toml(value: str | bool | tuple[str, ...]) -> str:
+    if isinstance(value, str) and re.search(r'[\\"]', value) and value.isprintable() and "'" not in value:
+        return f"'{value}'"  # as it is: a regular expression stays readable
     data = list(value) if isinstance(value, tuple) else value
     return json.dumps(data, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -124,6 +152,7 @@ class Registry(NamedTuple):
     def add(self, feature: Feature) -> "Registry":
         """A registry with `feature` as the last one; a theme it does not know is added too. Raises `InputError`."""
         _entry(Feature, feature._asdict(), "new feature")
+        _check_when(feature, "new feature when")
         new = () if feature.theme in self.themes() else (Theme(feature.theme, "Added by hand."),)
         added = self._replace(theme_list=(*self.theme_list, *new), features=(*self.features, feature))
         _check(added, lambda kind, i: "new feature")
@@ -178,7 +207,7 @@ def _parse(text: str, path: str) -> Registry:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise InputError(path, f"is not TOML ({e})", "TOML") from None
-    lines = {kind: _headers(text, kind) for kind in ("themes", "features", "subsets")}
+    lines = {kind: _lines(text, rf"\[\[\s*{kind}\s*\]\]") for kind in ("themes", "features", "subsets")}
 
     def place(kind: str, i: int) -> str:
         return f"{path}:{lines[kind][i]}" if i < len(lines[kind]) else f"{path} {kind}[{i}]"
@@ -190,14 +219,20 @@ def _parse(text: str, path: str) -> Registry:
         return tuple(_entry(kind, entry, place(key, i)) for i, entry in enumerate(found))
 
     registry = Registry(entries(Theme, "themes"), entries(Feature, "features"), entries(Subset, "subsets"))
+    whens = _lines(text, r"""["']?when["']?\s*=""")
+    for i, feature in enumerate(registry.features):
+        start, end = ([*lines["features"], len(text)][j] if j <= len(lines["features"]) else 0 for j in (i, i + 1))
+        own = next((n for n in whens if start < n < end), start)
+        _check_when(feature, f"{path}:{own} when")
     if not registry.features:
         raise InputError(path, "holds no feature", "a table under [[features]]")
     _check(registry, place)
     return registry
 
 
-def _headers(text: str, kind: str) -> list[int]:
-    return [n for n, line in enumerate(text.split("\n"), 1) if re.match(rf"\s*\[\[\s*{kind}\s*\]\]", line)]
+def _lines(text: str, start: str) -> list[int]:
+    """The numbers of the lines that begin so."""
+    return [n for n, line in enumerate(text.split("\n"), 1) if re.match(rf"\s*{start}", line)]
 
 # %% ../../nbs/features/00_registry.ipynb #cell-22
 def _merged(registry: Registry, path: Path) -> str:

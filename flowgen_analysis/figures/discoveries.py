@@ -7,12 +7,14 @@ __all__ = ['board_html', 'causes_html', 'repairs_html', 'queue_html', 'clusters_
 
 # %% ../../nbs/figures/06_discoveries.ipynb #cell-02
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import polars as pl
 
 from ..analysis.board import Board
 from ..analysis.clusters import Cluster
 from ..analysis.compare import LEVEL
+from ..analysis.proposals import Proposal
 from ..analysis.slices import Slice
 from ..analysis.statistics import Mean
 from .differences import drawn, sample_button, slice_button
@@ -205,15 +207,24 @@ def queue_html(frame: pl.DataFrame, requirements: Mapping[str, str], shown: int 
     return f'<div class="fg-scroll"><table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}'
 
 
-def clusters_html(found: Sequence[Cluster], shown: int = 8) -> str:
-    """Groups of failures that look alike, with a proposed name: candidates for a new feature."""
+def clusters_html(found: Sequence[Cluster], proposals: Sequence[Proposal | None] = (), shown: int = 8) -> str:
+    """Groups of failures that look alike, with a proposed name and, where there is one, the `when` of a feature that tells most of
+    each: candidates for a new feature."""
     if not found:
         return '<p class="fg-empty">No two failures look alike.</p>'
     whole = sum(c.loss for c in found) or 1.0
     rows = "".join(
-        f'<tr><th scope="row" class="fg-found">{escape(c.name)}</th><td class="fg-count">{len(c.samples)}</td><td class="fg-count">{percent(c.loss / whole)}%</td>'
+        f'<tr><th scope="row" class="fg-found">{escape(c.name)}{_proposed(p)}</th><td class="fg-count">{len(c.samples)}</td><td class="fg-count">{percent(c.loss / whole)}%</td>'
         f'<td class="fg-left">{" ".join(map(sample_button, c.samples[:6]))}{" …" if len(c.samples) > 6 else ""}</td></tr>'
-        for c in found[:shown]
+        for c, p in zip_longest(found[:shown], proposals[:shown])
     )
     head = '<th scope="col">What they share</th><th scope="col">n</th><th scope="col" title="of the loss of all groups">loss</th><th scope="col" class="fg-left">Samples</th>'
-    return f'<div class="fg-scroll"><table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div><p class="fg-caption">Candidates for a new feature: tag one with + in the tagger.</p>'
+    return f'<div class="fg-scroll"><table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div><p class="fg-caption">Candidates for a new feature: add one with + in the tagger, with the proposal under When. A proposal is made from these samples, so it counts once it holds on others.</p>'
+
+
+def _proposed(proposal: Proposal | None) -> str:
+    if proposal is None:
+        return ""
+    p = proposal
+    told = f"in {p.inside} of these {p.of} and in {p.others} of {p.rest} others; {p.looked_at} phrases looked at"
+    return f'<br><small title="{told}">proposal: {slice_button(p.when)}, {p.inside} of {p.of} here, {p.others} of {p.rest} elsewhere</small>'

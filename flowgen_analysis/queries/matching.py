@@ -9,7 +9,7 @@ __all__ = ['joined', 'element_nodes', 'shape_nodes', 'input_rows', 'nodes_of', '
 # %% ../../nbs/queries/04_matching.ipynb #cell-02
 from collections.abc import Callable, Iterator
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from flowgen_analysis.queries.terms import (
     Count,
     Element,
     Filter,
+    Input,
     Leaf,
     Names,
     Not,
@@ -55,18 +56,24 @@ def _named(table: FlowTable, names: Names) -> np.ndarray:
     return joined(names, lambda p: table.names.matching(p, name=True))[table.nodes.name]
 
 
+def _rows_of(table: FlowTable, item: Input) -> np.ndarray:
+    """Bool by input: those that are as one part of a filter says."""
+    inputs = table.inputs
+    if not len(inputs.node):
+        return np.zeros(0, bool)
+    rows = table.input_names.matching(item.name, name=True)[inputs.name]
+    if item.value:
+        texts = table.values.matching(item.value) if item.sign == "=" else table.values.containing(item.value)
+        rows = rows & texts[inputs.value]
+    return rows
+
+
 def _filtered(table: FlowTable, filter: Filter) -> np.ndarray:
     """Bool by node: those whose inputs are so."""
 
     def of(item) -> np.ndarray:
-        inputs = table.inputs
         found = np.zeros(len(table.nodes.flow), bool)
-        if len(inputs.node):
-            rows = table.input_names.matching(item.name, name=True)[inputs.name]
-            if item.value:
-                texts = table.values.matching(item.value) if item.sign == "=" else table.values.containing(item.value)
-                rows = rows & texts[inputs.value]
-            found[inputs.node[rows]] = True
+        found[table.inputs.node[_rows_of(table, item)]] = True
         return found
 
     return joined(filter, of)
@@ -200,15 +207,18 @@ class Spot(NamedTuple):
     what: str
 
 
-def spots(table: FlowTable, term: Term) -> list[Spot]:
-    """Where a term is true, in the flows of which it is true, in the order of each flow."""
-    held = flows_where(table, term)
+def spots(table: FlowTable, term: Term, held: np.ndarray | None = None) -> list[Spot]:
+    """Where a term is true, in the flows of which it is true, in the order of each flow.
+
+    held: bool by flow, where that is known already; the term may then have phrases that are not about flows, which have no place.
+    """
+    held = flows_where(table, term) if held is None else held
     found = {s for leaf, said in _said(term) for s in _spots_of(table, leaf, said) if held[s[0]]}
     return [Spot(flow, place, what) for flow, _, _, place, what in sorted(found)]
 
 
-def _said(term: Term, said: bool = True) -> Iterator[tuple[Leaf, bool]]:
-    """The phrases of a term, and whether each is said or negated."""
+def _said(term: Any, said: bool = True) -> Iterator[tuple[Any, bool]]:
+    """The phrases of a term, or the inputs of a filter, and whether each is said or negated."""
     if isinstance(term, Not):
         yield from _said(term.term, not said)
     elif isinstance(term, And | Or):
@@ -228,28 +238,37 @@ def _spots_of(table: FlowTable, leaf: Leaf, said: bool) -> Iterator[_Key]:
             for flow in np.flatnonzero(table.there & ~_flows_of(table, ~nodes.is_step)).tolist():
                 yield flow, -1, -1, "trigger", "no trigger"
         return
-    found = nodes_of(table, leaf)
-    if found is not None:
-        for row in np.flatnonzero(found).tolist():
-            yield (
-                int(nodes.flow[row]),
-                int(nodes.index[row]),
-                -1,
-                _place(int(nodes.index[row])),
-                table.names[nodes.name[row]],
-            )
+    if not is_of_flow(leaf):
         return
-    inputs = table.inputs
-    for i in np.flatnonzero(input_rows(table, leaf)).tolist():  # type: ignore[arg-type]
+    found, inputs = nodes_of(table, leaf), table.inputs
+    if found is None:
+        rows = input_rows(table, leaf)  # type: ignore[arg-type]
+    else:
+        rows = _asked_for(table, leaf, found)
+        lit = found.copy()
+        lit[inputs.node[rows]] = False
+        for row in np.flatnonzero(lit).tolist():
+            at = int(nodes.index[row])
+            yield int(nodes.flow[row]), at, -1, _place(at), table.names[nodes.name[row]]
+    for i in np.flatnonzero(rows).tolist():
         row, index = inputs.node[i], int(inputs.index[i])
-        what = f"{table.input_names[inputs.name[i]]}: {table.values[inputs.value[i]]}"
-        yield (
-            int(nodes.flow[row]),
-            int(nodes.index[row]),
-            index,
-            f"{_place(int(nodes.index[row]))}.inputs[{index}]",
-            what,
-        )
+        at, what = int(nodes.index[row]), f"{table.input_names[inputs.name[i]]}: {table.values[inputs.value[i]]}"
+        yield int(nodes.flow[row]), at, index, f"{_place(at)}.inputs[{index}]", what
+
+
+def _asked_for(table: FlowTable, leaf: Leaf, nodes: np.ndarray) -> np.ndarray:
+    """Bool by input of these nodes: those that the filter of the phrase asks for."""
+    inputs, element = table.inputs, None
+    if isinstance(leaf, Trigger):
+        element = leaf.element
+    elif isinstance(leaf, Shape | Count):
+        shape = leaf.shape if isinstance(leaf, Count) else leaf
+        element = shape.rest[-1][1] if shape.rest else shape.first
+    rows = np.zeros(len(inputs.node), bool)
+    for item, said in _said(element.filter) if element and element.filter else ():
+        if said:
+            rows |= _rows_of(table, item)
+    return rows & _pick(nodes, inputs.node)
 
 
 def _place(index: int) -> str:

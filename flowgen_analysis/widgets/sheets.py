@@ -228,7 +228,8 @@ class Causes(Sheet):
         gained = (
             f"<div><h3>What repair is worth</h3>{repairs_html(study.worth(slice, metric=metric), KINDS)}{tried}</div>"
         )
-        alike = clusters_html(study.alike(self.settings["model"], slice, metric))
+        groups = study.alike(self.settings["model"], slice, metric)
+        alike = clusters_html(groups, [study.proposal(g.samples) for g in groups[:8]])
         return f'<div class="fg-answers">{lost}{gained}</div><h3>Failures of {escape(self.settings["model"])} that are alike</h3>{alike}'
 
 # %% ../../nbs/widgets/03_sheets.ipynb #cell-17

@@ -335,6 +335,22 @@ def test_everything_by_keyboard(desk, watched):
 EVIL = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>\u202e😀' + "w" * 10_000
 
 
+def test_a_feature_that_says_when_is_looked_for_in_every_sample_at_once(desk, watched):
+    page = watched.page
+    desk.show(page, "ana")
+    page.keyboard.press("+")
+    page.get_by_label("When", exact=True).fill("step:send_sms & gpt-4o < 40")
+    fill_form(page, "Text message", "Common", "A step sends a text message.")
+    expect(page.locator(".fg-tag-form [role=alert]")).to_contain_text(
+        "says gpt-4o < 40, which is not of the expected flow"
+    )
+    page.get_by_label("When", exact=True).fill("step:send_sms")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fg-tag-strip")).to_contain_text("Text message")
+    assert 'when = "step:send_sms"' in (desk.root / "feature_matrices" / "features.toml").read_text()
+    watched.check_clean()
+
+
 def test_hostile_text_stays_text(desk, watched):
     page = watched.page
     path = desk.root / "datasets" / "test.jsonl"

@@ -52,10 +52,11 @@ function featureForm({ add, cancel }) {
   const [named, name] = field("Name", { placeholder: "vip_caller", oninput: () => { own = name.value !== ""; } });
   const [themed, theme] = field("Theme", { placeholder: "Difficult", list });
   const [described, description] = field("Meaning", { placeholder: "What makes a sample have it" });
+  const [asked, when] = field("When", { placeholder: "step:send_sms & table:incident", title: "Optional: a slice of the expected flow or the requirement. Where it holds, the feature is suggested, in every sample at once." });
   const themes = make("datalist", { id: list });
   const error = make("p", { class: "fg-error", role: "alert" });
-  const submit = () => add({ title: title.value.trim(), name: name.value.trim(), theme: theme.value.trim(), description: description.value.trim() });
-  const node = make("div", { class: "fg-tag-form", role: "form", "aria-label": "New feature" }, titled, named, themed, described, themes,
+  const submit = () => add({ title: title.value.trim(), name: name.value.trim(), theme: theme.value.trim(), description: description.value.trim(), when: when.value.trim() });
+  const node = make("div", { class: "fg-tag-form", role: "form", "aria-label": "New feature" }, titled, named, themed, described, asked, themes,
     make("div", { class: "fg-tag-buttons" }, make("button", { type: "button", class: "fg-tag-do", onclick: submit }, "Add feature"), make("button", { type: "button", class: "fg-quiet", onclick: cancel }, "Cancel"), error));
   node.addEventListener("keydown", (e) => {
     e.stopPropagation();
@@ -68,7 +69,7 @@ function featureForm({ add, cancel }) {
     node,
     open: (themeNames, suggested = "") => {
       own = Boolean(suggested);
-      for (const input of [title, name, theme, description]) input.value = "";
+      for (const input of [title, name, theme, description, when]) input.value = "";
       name.value = suggested;
       themes.replaceChildren(...themeNames.map((t) => make("option", { value: t })));
       error.textContent = "";

@@ -14,7 +14,7 @@ from typing import Any
 
 import traitlets
 
-from ...features.detectors import DETECTORS
+from ...features.detectors import Detection, rule_of
 from ...features.journal import Disagreement, Tag
 from ...features.matrix import FeatureMatrix
 from ...features.registry import Feature, Registry
@@ -24,7 +24,7 @@ from ...flows.model import Sample
 from ...project import Project
 from ..explorer.states import State
 from ..panels import STYLE, Event, Panel, Screen, static
-from .states import Suggestion, sample_html, suggest, tagger_state
+from .states import Suggestion, sample_html, suggest, suggestion, tagger_state
 
 try:
     import fcntl
@@ -62,6 +62,7 @@ class Tagger(Screen):
         self._project, self.dataset, self.title = project, dataset, title or dataset
         self._book = TagBook(project.journal_path(dataset), by)
         self._asked: dict[tuple[str, str], tuple[Any, Suggestion]] = {}
+        self._detection = Detection(self._samples.values())
         self._survey = ""
         super().__init__(registry=registry)
         self._stamp = _stamp(project.registry_path)
@@ -168,13 +169,19 @@ class Tagger(Screen):
         return _numbers(self._book.say((i, name, seen is accept, seen) for i, seen in said))
 
     def on_feature(self, event: Event) -> None:
-        """Add a feature (name, title, theme, description) to the registry, on disk and here: a column at once."""
-        feature = Feature(*(str(event[k]) for k in ("name", "title", "theme", "description")), detected=False)
+        """Add a feature (name, title, theme, description) to the registry, on disk and here: a column at once.
+
+        when: a slice of the expected flow or the requirement; then every sample is looked at, and the answer is on the screen.
+        """
+        when = str(event.get("when") or "").strip()
+        words = (str(event[k]) for k in ("name", "title", "theme", "description"))
+        feature = Feature(*words, detected=bool(when), when=when)
         path = self._project.registry_path
         with _alone(path.parent):
             added = Registry.load(path).add(feature)
             added.save(path)
         self.registry, self._stamp = added, _stamp(path)
+        self._survey = feature.name if when else self._survey
 
     def on_refresh(self, event: Event | None = None) -> None:
         """Take in what other people wrote meanwhile: tags, notes, features."""
@@ -193,10 +200,18 @@ class Tagger(Screen):
         return self._samples[sample_id]
 
     def _suggest(self, sample: Sample, name: str) -> Suggestion:
-        """What the detector says; asked again only where a cell of the notebook defined another one."""
-        cell, function = (sample.id, name), DETECTORS.get(name)
-        if cell not in self._asked or self._asked[cell][0] is not function:
-            self._asked[cell] = (function, suggest(sample, name))
+        """What the rule of a feature says; asked again only where a cell of the notebook or the file has another one.
+
+        A slice is asked of all samples at once, a detector in Python of this one.
+        """
+        feature = self.registry.feature(name)
+        cell, rule = (sample.id, name), rule_of(feature)
+        if cell not in self._asked or self._asked[cell][0] is not rule:
+            if rule is None or callable(rule):
+                self._asked[cell] = (rule, suggest(sample, feature))
+            else:
+                found = zip(self._samples, self._detection.evidence(feature), strict=True)
+                self._asked |= {(i, name): (rule, suggestion(evidence)) for i, evidence in found}
         return self._asked[cell][1]
 
     def _surveyed(self, name: str) -> list[tuple[str, bool | None]]:
