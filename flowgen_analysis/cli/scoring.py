@@ -32,7 +32,7 @@ from flowgen_analysis.cli.app import (
 )
 from ..features.matrix import FeatureMatrix
 from ..figures.style import percent
-from ..flows.files import InputError, write_bytes
+from ..flows.files import InputError, in_memory, write_bytes
 from ..flows.validation import Finding, validate_file
 from ..reports.forms.markdown import mean_cell
 from ..scoring.distance import ENGINES
@@ -201,7 +201,8 @@ def score_command(
     causes = _causes(study, options) if explain else None
     scores = study.scores
     if output and not batch:
-        write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
+        frame = scores.frame
+        write_bytes(output, in_memory(frame.write_parquet if output.suffix == ".parquet" else frame.write_csv))
     if as_json:
         more = {} if causes is None else {"causes": _causes_json(causes)}
         done = {"bounded": batch.bounded, "resumed": batch.resumed} if batch else {}

@@ -6,13 +6,16 @@
 __all__ = ['UNSEEN', 'MAX_FILE', 'MAX_SETTINGS', 'MAX_LINE', 'MAX_DEPTH', 'LOCK_S', 'visible', 'InputError', 'TooLarge',
            'is_file', 'open_file', 'check_file', 'reason', 'read_bytes', 'utf8_text', 'read_text', 'read_lines',
            'parsing', 'check_plain', 'parse_json', 'parse_toml', 'read_toml', 'YamlFields', 'parse_yaml',
-           'read_json_lines', 'locked', 'write_bytes', 'write_text', 'write_json_lines', 'make_folder']
+           'read_json_lines', 'locked', 'write_bytes', 'in_memory', 'write_text', 'write_json_lines', 'whole_folder',
+           'make_folder']
 
 # %% ../../nbs/flows/00_files.ipynb #cell-02
 import hashlib
+import io
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 import threading
@@ -394,6 +397,17 @@ def write_bytes(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
     return Path(path)
 
 
+def in_memory(write: Callable[[BinaryIO], Any]) -> Callable[[BinaryIO], Any]:
+    """`write` for `write_bytes`, into memory first: for libraries that say of a full disk what is no `OSError`."""
+
+    def written(f: BinaryIO) -> None:
+        memory = io.BytesIO()
+        write(memory)
+        f.write(memory.getbuffer())
+
+    return written
+
+
 def _literal(name: str) -> str:
     """A name that `glob` takes as it stands."""
     return re.sub(r"([*?[])", r"[\1]", name)
@@ -413,6 +427,26 @@ def write_json_lines(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Pat
             f.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
     return write_bytes(path, write)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A new folder to put files into; they are moved to the folder `path` together at the end of the block, or not at all where it
+    fails. Files of other names that are there stay. Raises `InputError` where it cannot be written."""
+    with locked(path) as target:
+        parts = _beside(target, "part")
+        try:
+            if os.path.lexists(target) and not target.is_dir():
+                raise InputError(str(path), "is a file", "a folder")
+            for left in target.parent.glob(f"{_literal(parts.name)}.*"):
+                shutil.rmtree(left)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{parts.name}.") as name:
+                yield Path(name)
+                target.mkdir(exist_ok=True)
+                for made in sorted(Path(name).iterdir()):
+                    os.replace(made, target / made.name)
+        except OSError as e:
+            raise InputError(str(path), f"cannot be written ({reason(e)})") from None
 
 
 def make_folder(path: str | Path) -> Path:
