@@ -29,6 +29,7 @@ from flowgen_analysis.cli.app import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from ..features.matrix import FeatureMatrix
 from ..figures.style import percent
@@ -112,14 +113,14 @@ def _print_milder(scores: Scores) -> None:
 def _print_missing(scores: Scores) -> None:
     for (model,), rows in scores.missing.group_by("model", maintain_order=True):
         ids = rows["sample_id"].to_list()
-        print(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
+        say(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
 
 
 def _print_batch(batch: Batch, budget: float) -> None:
     if batch.resumed:
-        print(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
+        say(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
     if batch.bounded:
-        print(
+        say(
             f"{batch.bounded} generations would take longer than {budget:g} s each: no score, in no mean; "
             f"{batch.path} has their bounds"
         )
@@ -224,7 +225,7 @@ def validate_command(
         print_json(total | {"problems": [f._asdict() for f in found]})
     else:
         _print_findings(found)
-        print(f"{counts['error']} errors, {counts['warning']} warnings")
+        say(f"{counts['error']} errors, {counts['warning']} warnings")
     return 1 if found else 0
 
 
@@ -238,4 +239,4 @@ def _findings(path: Path) -> list[Finding]:
 
 def _print_findings(found: Sequence[Finding]) -> None:
     for f in found:
-        print(f"{f.place}: {f.severity}: {f.message} ({f.code})")
+        say(f"{f.place}: {f.severity}: {f.message} ({f.code})")
