@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 from .features.journal import load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
-from .flows.dataset import Run, load_runs, load_samples, save_run
+from .flows.dataset import Run, Samples, load_runs, load_samples, save_run
 from flowgen_analysis.flows.files import (
     InputError,
     is_file,
@@ -129,7 +129,7 @@ class Project(NamedTuple):
         """Names of the datasets, sorted."""
         return sorted(p.stem for p in (self.root / "datasets").glob("*.jsonl"))
 
-    def samples(self, dataset: str) -> list[Sample]:
+    def samples(self, dataset: str) -> Samples:
         """The samples of a dataset. Raises `InputError`, which lists the datasets there are."""
         path = self.dataset_path(dataset)
         if not os.path.lexists(path) or not _is_name(dataset):

@@ -33,7 +33,7 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.sentences import verdict_sentences
 from .figures.style import counted, words
-from .flows.dataset import Run, load_runs, load_samples
+from .flows.dataset import Run, Samples, load_runs, load_samples
 from .flows.files import InputError
 from .flows.model import Generation, Sample
 from .generation.models.tokens import run_prompt_table
@@ -89,7 +89,7 @@ class Scored:
         self, dataset: str, samples: Sequence[Sample], runs: Sequence[Run], registry: Registry, matrix: FeatureMatrix,
         project: Project | None = None, scores: Scores | None = None, run_paths: Sequence[Path] = (),
     ):  # fmt: skip
-        self.dataset, self.samples, self.runs = dataset, list(samples), list(runs)
+        self.dataset, self.samples, self.runs = dataset, Samples(samples, getattr(samples, "aside", {})), list(runs)
         self.registry, self.matrix, self.project, self.run_paths = registry, matrix, project, list(run_paths)
         self._kept: dict[tuple[str, ...], Any] = {}
         if scores is not None:

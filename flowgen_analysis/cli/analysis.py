@@ -24,6 +24,7 @@ from flowgen_analysis.cli.app import (
     print_table,
     progress_bar,
     say,
+    say_left_out,
 )
 from ..figures.style import p_value, percent, signed, span
 from ..flows.files import InputError
@@ -37,6 +38,7 @@ def scored(dataset: str, run_files: list[Path] | None, root: Path, metric: str) 
     """The study of a dataset, scored with a bar on a terminal. Raises `InputError` for a metric that is not there."""
     choice("--metric", metric, METRICS)
     study = open_study(dataset, run_files or (), root)
+    say_left_out(study.samples.aside)
     with progress_bar("scoring") as progress:
         study.score(progress)
     return study

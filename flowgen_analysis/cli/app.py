@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['app', 'DatasetArgument', 'RunArguments', 'RootOption', 'JsonOption', 'StrictOption', 'HERE', 'main', 'say',
-           'print_json', 'print_table', 'progress_bar', 'choice']
+           'print_json', 'print_table', 'say_left_out', 'progress_bar', 'choice']
 
 # %% ../../nbs/cli/00_app.ipynb #cell-02
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -91,6 +92,17 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
         console = Console(width=_WIDE)  # nothing is cut in a file or a pipe
     console.print(table)
     console.print()
+
+
+def say_left_out(aside: Mapping[str, str]) -> None:
+    """On standard error, the samples that stand aside, and why."""
+    for line in [*islice(aside.values(), _NAMED)]:
+        print(f"flowgen: left out, with its generations: {visible(line)}", file=sys.stderr)
+    if len(aside) > _NAMED:
+        print(f"flowgen: left out, with their generations: {len(aside) - _NAMED} more samples", file=sys.stderr)
+
+
+_NAMED = 5
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, say
+from .app import HERE, JsonOption, RootOption, app, print_json, say, say_left_out
 from ..flows.files import InputError, visible
 from ..reports.content import number
 from ..reports.differences import compare_reports, load_report
@@ -50,7 +50,9 @@ def report_command(
 
     path = output or root / "reports" / f"{dataset}.md"
     check_form(path)
-    written = Workbench.open(root, dataset).report(path, title=title, date=date, baseline=baseline, samples=samples)
+    wb = Workbench.open(root, dataset)
+    say_left_out(wb.study.samples.aside)
+    written = wb.report(path, title=title, date=date, baseline=baseline, samples=samples)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:

@@ -30,6 +30,7 @@ from flowgen_analysis.cli.app import (
     print_table,
     progress_bar,
     say,
+    say_left_out,
 )
 from ..features.matrix import FeatureMatrix
 from ..figures.style import percent
@@ -198,6 +199,7 @@ def score_command(
     if jobs is not None:
         _check_large(output, jobs, budget)
     study = open_study(dataset, run_files or (), root, strict=strict, read_runs=jobs is None or explain)
+    say_left_out(study.samples.aside)
     batch = _score(study, chosen, options, strict, output, jobs, budget)
     causes = _causes(study, options) if explain else None
     scores = study.scores
@@ -207,6 +209,7 @@ def score_command(
     if as_json:
         more = {} if causes is None else {"causes": _causes_json(causes)}
         done = {"bounded": batch.bounded, "resumed": batch.resumed} if batch else {}
+        done |= {"left_out": study.samples.aside} if study.samples.aside else {}
         print_json(_scores_json(scores, study.headlines) | more | done)
     else:
         _print_scores(study, options, causes, batch, budget)
