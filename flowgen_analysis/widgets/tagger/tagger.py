@@ -8,7 +8,7 @@ __all__ = ['SHOWN', 'TagPanel', 'Tagger']
 # %% ../../../nbs/widgets/tagger/01_tagger.ipynb #cell-02
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -45,6 +45,11 @@ class Tagger(Screen):
     """
 
     events = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "refresh")
+    fields: ClassVar = {
+        "tag": {"sample": "text", "words": "words"}, "note": {"sample": "text", "text": "text"}, "step": {"value": "number"},
+        "open": {"sample": "text"}, "survey": {"feature": "text"}, "all": {"feature": "text", "accept": "verdict"},
+        "feature": dict.fromkeys(("name", "title", "theme", "description"), "text"),
+    }  # fmt: skip
     registry: Registry = traitlets.Any()  # type: ignore[assignment]
 
     def __init__(
