@@ -143,7 +143,7 @@ class Scored:
     def ratings(self) -> pl.DataFrame | None:
         """What people scored, None where nobody did. Raises `InputError` for a file that cannot be read."""
         path = self.project and self.project.root / "ratings" / f"{self.dataset}.jsonl"
-        return load_ratings(path) if path and path.is_file() else None
+        return load_ratings(path) if path and path.exists() else None
 
     @cached_property
     def prompts(self) -> dict[str, pl.DataFrame]:
