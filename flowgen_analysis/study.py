@@ -48,7 +48,7 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.sentences import verdict_sentences
 from .figures.style import counted, words
-from .flows.dataset import Run, load_runs, load_samples
+from .flows.dataset import Run, Samples, load_runs, load_samples
 from .flows.files import InputError
 from .flows.model import Generation, Sample
 from .generation.models.tokens import run_prompt_table
@@ -105,7 +105,7 @@ class Scored:
         self, dataset: str, samples: Sequence[Sample], runs: Sequence[Run], registry: Registry, matrix: FeatureMatrix,
         project: Project | None = None, scores: Scores | None = None, run_paths: Sequence[Path] = (),
     ):  # fmt: skip
-        self.dataset, self.samples, self.runs = dataset, list(samples), list(runs)
+        self.dataset, self.samples, self.runs = dataset, Samples(samples, getattr(samples, "aside", {})), list(runs)
         self.registry, self.matrix, self.project, self.run_paths = registry, matrix, project, list(run_paths)
         self._kept: dict[tuple[str, ...], Any] = {}
         if scores is not None:
@@ -159,7 +159,7 @@ class Scored:
     def ratings(self) -> pl.DataFrame | None:
         """What people scored, None where nobody did. Raises `InputError` for a file that cannot be read."""
         path = self.project and self.project.root / "ratings" / f"{self.dataset}.jsonl"
-        return load_ratings(path) if path and path.is_file() else None
+        return load_ratings(path) if path and path.exists() else None
 
     @cached_property
     def prompts(self) -> dict[str, pl.DataFrame]:

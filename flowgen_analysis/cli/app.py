@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'app', 'DatasetArgument', 'RunArguments', 'RootOption', 'JsonOption', 'StrictOption', 'HERE',
-           'load_commands', 'Commands', 'main', 'pointed', 'print_json', 'print_table', 'progress_bar', 'choice']
+           'load_commands', 'Commands', 'main', 'pointed', 'say', 'print_json', 'print_table', 'say_left_out',
+           'progress_bar', 'choice']
 
 # %% ../../nbs/cli/00_app.ipynb #cell-02
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,7 +23,7 @@ from rich.cells import cell_len
 from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
-from ..flows.files import InputError
+from ..flows.files import UNSEEN, InputError, reason, visible
 from ..queries.parsing import QueryError
 
 # %% ../../nbs/cli/00_app.ipynb #cell-04
@@ -96,6 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as e:
         code = _failed(str(e))
         print(*(pointed(e) if isinstance(e, QueryError) else []), sep="", end="", file=sys.stderr)
+    except BrokenPipeError:  # who reads has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter still flushes it
+        return 0
+    except (OSError, MemoryError, RecursionError) as e:
+        return _failed(_unforeseen(e))
     except typer.TyperException as e:
         message = getattr(e, "format_message", e.__str__)()
         return _failed(f"{message.rstrip('.')}; see flowgen --help")
@@ -126,33 +134,60 @@ def pointed(mistake: QueryError) -> list[str]:
 
 
 def _failed(line: str) -> int:
-    print(f"flowgen: {' '.join(line.split())}", file=sys.stderr)
+    print(f"flowgen: {visible(' '.join(line.split()))}", file=sys.stderr)
     return 2
+
+
+def _unforeseen(error: Exception) -> str:
+    """What nobody nearer to it has named: a full disk behind standard output, memory that ends, a text nested too deep."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'output'}: {reason(error)}"
+    return f"{'out of memory' if isinstance(error, MemoryError) else 'input is nested too deeply'}; give it less"
 
 # %% ../../nbs/cli/00_app.ipynb #cell-11
 _WIDE = 400
 
 
+def say(*texts: str) -> None:
+    """Lines on standard output, in which nothing steers the terminal."""
+    for line in "\n".join(texts).split("\n"):
+        print(visible(line))
+
+
 def print_json(data: Any) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    """One JSON object on standard output; what would steer a terminal is escaped in it."""
+    for line in json.dumps(data, ensure_ascii=False, indent=2).split("\n"):
+        print(UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", line))
 
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output: the first column on the left, the others on the right."""
+    """A table on standard output: the first column on the left, the others on the right. Texts are shown as they are: nothing in
+    them is markup, nothing in them steers the terminal."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False)
+    table = Table(title=Text(visible(title), "bold"), title_justify="left", header_style="", box=None, pad_edge=False)
     for i, header in enumerate(headers):
-        table.add_column(header, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        table.add_column(Text(visible(header)), justify="left" if i == 0 else "right", no_wrap=i > 0)
     for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)  # nothing is cut in a file or a pipe
     console.print(table)
     console.print()
+
+
+def say_left_out(aside: Mapping[str, str]) -> None:
+    """On standard error, the samples that stand aside, and why."""
+    for line in [*islice(aside.values(), _NAMED)]:
+        print(f"flowgen: left out, with its generations: {visible(line)}", file=sys.stderr)
+    if len(aside) > _NAMED:
+        print(f"flowgen: left out, with their generations: {len(aside) - _NAMED} more samples", file=sys.stderr)
+
+
+_NAMED = 5
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, print_table
+from .app import HERE, JsonOption, RootOption, app, print_json, print_table, say
+from ..flows.files import InputError
 from ..project import Project
 
 # %% ../../nbs/cli/03_data.ipynb #cell-04
@@ -23,21 +24,27 @@ app.add_typer(datasets, name="datasets")
 def list_command(root: RootOption = HERE, as_json: JsonOption = False) -> None:
     """List the datasets of the project."""
     project = Project.open(root)
-    rows = []
+    rows, bad = [], []
     for name in project.datasets():
-        samples = project.samples(name)
+        try:
+            samples = project.samples(name)
+        except InputError as e:  # the others are listed all the same
+            bad.append((name, e))
+            continue
         without = sum(not s.expected for s in samples)
         steps = Counter(len(s.reference.components) for s in samples if s.reference)
         runs = len(project.run_paths(name))
         rows.append({"dataset": name, "samples": len(samples), "without_flow": without, "steps": steps.total() and
                      sum(k * n for k, n in steps.items()) / steps.total(), "runs": runs})  # fmt: skip
     if as_json:
-        print_json({"datasets": rows})
+        print_json({"datasets": rows} | ({"unreadable": {name: str(e) for name, e in bad}} if bad else {}))
     else:
         cells = [
             [r["dataset"], str(r["samples"]), str(r["without_flow"]), f"{r['steps']:.1f}", str(r["runs"])] for r in rows
         ]
         print_table("datasets", ["dataset", "samples", "without flow", "mean steps", "runs"], cells)
+    if bad:
+        raise bad[0][1]
 
 
 @datasets.command("make")
@@ -56,4 +63,4 @@ def make_command(
     if as_json:
         print_json({"seed": seed, "written": [str(p) for p in paths]})
     else:
-        print("\n".join(f"wrote {p}" for p in paths))
+        say("\n".join(f"wrote {p}" for p in paths))

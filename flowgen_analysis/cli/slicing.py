@@ -27,6 +27,7 @@ from flowgen_analysis.cli.app import (
     app,
     print_json,
     print_table,
+    say_left_out,
 )
 from ..project import Project
 from ..reports.forms.markdown import mean_cell
@@ -43,6 +44,7 @@ def matrix_command(
 ) -> None:
     """Build the feature matrix of a dataset: detectors, overruled by people's tags."""
     study = open_study(dataset, (), root, need_runs=False)
+    say_left_out(study.samples.aside)
     matrix, project = study.matrix, study.project
     path = matrix.save(output or (project.matrix_path(study.dataset) if project else Path(f"{study.dataset}.csv")))
     counts = matrix.counts()

@@ -70,6 +70,9 @@ def _facts(study: Study) -> Iterator[tuple[str, str]]:
     blind = sum(not s.expected for s in study.samples)
     yield "Dataset", study.dataset
     yield "Samples", f"{len(study.samples):,}" + (f" ({blind:,} without an expected flow)" if blind else "")
+    if aside := study.samples.aside:
+        more = f" and {len(aside) - 3:,} more" if len(aside) > 3 else ""
+        yield "Too large, left out with their generations", "; ".join([*aside.values()][:3]) + more
     if study.clusters is not None:
         yield "Independent", counted(len(set(study.clusters.values())), study.unit)
     yield "Models", str(len(study.models))

@@ -51,6 +51,7 @@ CAUSE_KINDS = {
     "unknown_step": CauseKind("Step that the environment lacks", "unknown step", "step", "wrong"),
     "unknown_table": CauseKind("Table that the environment lacks", "unknown table", "input", "wrong"),
     "unreadable": CauseKind("Unreadable", "unreadable", "flow", "wrong"),
+    "too_large": CauseKind("Too large to explain", "too large to explain", "flow", "wrong"),
 }
 KINDS: dict[str, str] = {name: kind.title for name, kind in CAUSE_KINDS.items()}
 

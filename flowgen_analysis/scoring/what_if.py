@@ -244,7 +244,7 @@ def repaired(found: Explanation, kinds: Collection[str]) -> float:
     is the most it can be worth.
     """
     if found.script is None:
-        return 1.0 if "unreadable" in kinds else 0.0
+        return 1.0 if "unreadable" in {c.kind for c in found.causes} & set(kinds) else found.score
     script, pair = found.script, found.script.pair
     chosen = _chosen(script, found.causes, kinds)
     if not chosen:
@@ -260,7 +260,7 @@ PERFECT = {
     "perfect step names": ("wrong_step", "unknown_step"),
     "perfect tables": ("wrong_table", "unknown_table"),
 }
-REPAIRS: Mapping[str, Collection[str]] = {kind: (kind,) for kind in KINDS} | PERFECT
+REPAIRS: Mapping[str, Collection[str]] = {kind: (kind,) for kind in KINDS if kind != "too_large"} | PERFECT
 _SCHEMA = {
     "sample_id": pl.String, "model": pl.String, "repeat": pl.Int64, "repair": pl.String, "score": pl.Float64,
     "repaired": pl.Float64, "points": pl.Float64,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import traitlets
@@ -64,6 +65,7 @@ class Rater(Screen):
     """
 
     events = ("rate", "step")
+    fields: ClassVar = {"rate": {"item": "whole", "score": "whole"}, "step": {"value": "number"}}
 
     def __init__(
         self, project: Project, dataset: str, samples: Sequence[Sample], runs: Sequence[Run], scores: Scores, by: str,

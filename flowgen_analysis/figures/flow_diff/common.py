@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .labels import words_of
 from ..style import escape
+from ...flows.files import TooLarge
 from ...flows.model import Flow, Generation, Step, Trigger
 from ...scoring.kinds import CAUSE_KINDS
 from ...scoring.loss import Explanation, explain
@@ -42,7 +43,10 @@ def common_causes(
         if g.generated is None:
             counts["unreadable", ""] += 1
             continue
-        found = explained(g.generated) if explained else explain(expected, g.generated)
+        try:
+            found = explained(g.generated) if explained else explain(expected, g.generated)
+        except TooLarge:
+            found = None
         if found:
             counts.update(
                 {(_drop(c.kind), (c.expected_path or f"+{c.subject}").split(".inputs")[0]) for c in found.causes}

@@ -8,7 +8,6 @@ __all__ = ['Prices', 'Provider', 'ModelEntry', 'load_models', 'read_models', 'fi
 # %% ../../../nbs/generation/models/00_catalogue.ipynb #cell-02
 import os
 import re
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...flows.files import InputError, read_text
+from ...flows.files import InputError, check_plain, read_toml
 from ...flows.reading import from_validation
 
 # %% ../../../nbs/generation/models/00_catalogue.ipynb #cell-05
@@ -117,7 +116,10 @@ def _refuse_secrets(data: Any, where: str) -> None:
 
 
 def _check_address(value: Any, place: str) -> None:
-    parts = urlsplit(value) if isinstance(value, str) else None
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+    except ValueError:  # a bracket that nothing closes
+        parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(place, "is no address", "one such as https://api.openai.com/v1")
     if parts.username or parts.password or parts.query:
@@ -126,11 +128,7 @@ def _check_address(value: Any, place: str) -> None:
 # %% ../../../nbs/generation/models/00_catalogue.ipynb #cell-10
 def load_models(path: str | Path) -> dict[str, ModelEntry]:
     """The models in the TOML file at `path`, by name, each with its provider. Raises `InputError`."""
-    try:
-        data = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as e:
-        raise InputError(str(path), f"is not TOML ({e})", "TOML") from None
-    return read_models(data, str(path))
+    return read_models(read_toml(path), str(path))
 
 
 def read_models(data: dict[str, Any], where: str = "models.toml") -> dict[str, ModelEntry]:
@@ -148,6 +146,7 @@ def read_models(data: dict[str, Any], where: str = "models.toml") -> dict[str, M
         if not isinstance(given, str) or given not in providers:
             raise InputError(f"{place}.provider", f"is {given!r}", f"one of {', '.join(providers) or 'none yet'}")
         models[name] = _read(ModelEntry, {**entry, "provider": providers[given]}, name, place)
+        check_plain(models[name].params, f"{place}.params")
         wrong = {"temperature", "top_p"} & set(models[name].params)
         if models[name].reasoning and wrong:
             raise InputError(f"{place}.params", f"has {min(wrong)}, which reasoning models refuse", "it left out")

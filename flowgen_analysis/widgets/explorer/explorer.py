@@ -9,7 +9,7 @@ __all__ = ['ExplorerPanel', 'Drawn', 'Explorer']
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -150,9 +150,17 @@ class Explorer(Drawn):
     """
 
     events = (
-        "read", "slice", "subset", "facet", "range", "word", "clear", "drop", "reset", "metric", "baseline", "rank", "reverse", "measure", "tab",
+        "read", "slice", "subset", "facet", "range", "word", "clear", "drop", "reset", "metric", "baseline", "rank", "measure", "tab",
         "cell", "select", "step", "close", "model", "rows", "undo", "redo", "save", "delete", "keep",
     )  # fmt: skip
+    fields: ClassVar = {
+        **{e: {"value": "text"} for e in ("subset", "metric", "baseline", "rank", "measure", "tab", "model")},
+        **{e: {"name": "text", "folder": "text"} for e in ("save", "delete")},
+        "slice": {"text": "text"}, "facet": {"name": "text", "value": "verdict"}, "clear": {"name": "text"},
+        "range": {"name": "text", "low": "end", "high": "end"}, "word": {"name": "text", "value": "text"},
+        "drop": {"value": "whole"}, "cell": {"name": "text", "model": "text"}, "select": {"id": "text"},
+        "step": {"value": "whole"}, "rows": {"at": "number"},
+    }  # fmt: skip
 
     def __init__(
         self, study: Study, metric: str = "inputs", *, slices_path: Path | None = None,
@@ -207,7 +215,7 @@ class Explorer(Drawn):
 
     def on_range(self, event: Event) -> None:
         """Set the ends of a fact (None for open; scores 0..100); `below`: the high one is not in it."""
-        self.slice = set_range(self.slice, event["name"], event["low"], event["high"], event["below"])
+        self.slice = set_range(self.slice, event["name"], event["low"], event["high"], bool(event.get("below")))
 
     def on_word(self, event: Event) -> None:
         """Add a word to those that a fact may be, or take it away."""
@@ -221,7 +229,10 @@ class Explorer(Drawn):
 
     def on_drop(self, event: Event) -> None:
         """Drop the part of an empty slice that the numbered button names."""
-        self.slice = ways_out(self.index, self.slice)[event["value"]].slice
+        ways, at = ways_out(self.index, self.slice), event["value"]
+        if not 0 <= at < len(ways):
+            raise InputError("drop value", f"is {at}", f"one of the {len(ways)} ways out of an empty slice")
+        self.slice = ways[at].slice
 
     def on_reset(self, event: Event) -> None:
         """Back to all samples."""

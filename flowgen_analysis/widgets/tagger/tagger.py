@@ -6,18 +6,16 @@
 __all__ = ['SHOWN', 'TagPanel', 'Tagger']
 
 # %% ../../../nbs/widgets/tagger/01_tagger.ipynb #cell-02
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
 from ...features.detectors import Detection, rule_of
 from ...features.journal import Disagreement, Tag
 from ...features.matrix import FeatureMatrix
-from ...features.registry import Feature, Registry
+from ...features.registry import Feature, Registry, add_feature
 from ...features.tagbook import Line, Progress, TagBook, judged, progress
 from ...flows.files import InputError
 from ...flows.model import Sample
@@ -25,11 +23,6 @@ from ...project import Project
 from ..explorer.states import State
 from ..panels import STYLE, Event, Panel, Screen, static
 from .states import Suggestion, sample_html, suggest, suggestion, tagger_state
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two people adding a feature in the same millisecond are not kept apart
-    fcntl = None
 
 # %% ../../../nbs/widgets/tagger/01_tagger.ipynb #cell-05
 class TagPanel(Panel):
@@ -52,6 +45,11 @@ class Tagger(Screen):
     """
 
     events = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "refresh")
+    fields: ClassVar = {
+        "tag": {"sample": "text", "words": "words"}, "note": {"sample": "text", "text": "text"}, "step": {"value": "number"},
+        "open": {"sample": "text"}, "survey": {"feature": "text"}, "all": {"feature": "text", "accept": "verdict"},
+        "feature": dict.fromkeys(("name", "title", "theme", "description"), "text"),
+    }  # fmt: skip
     registry: Registry = traitlets.Any()  # type: ignore[assignment]
 
     def __init__(
@@ -177,9 +175,7 @@ class Tagger(Screen):
         words = (str(event[k]) for k in ("name", "title", "theme", "description"))
         feature = Feature(*words, detected=bool(when), when=when)
         path = self._project.registry_path
-        with _alone(path.parent):
-            added = Registry.load(path).add(feature)
-            added.save(path)
+        added = add_feature(path, feature)
         self.registry, self._stamp = added, _stamp(path)
         self._survey = feature.name if when else self._survey
 
@@ -243,17 +239,3 @@ def _numbers(lines: Sequence[Line]) -> list[int]:
 
 def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others who also ask out of `folder` meanwhile."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
