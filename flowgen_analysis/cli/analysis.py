@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ..analysis.compare import NULL, verdict
+from ..analysis.compare import LEVEL, NULL, verdict
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
@@ -126,7 +126,7 @@ def discover_command(
     if cause:
         choice("--cause", cause, tuple(KINDS))
     first = model or study.models[0]
-    found = study.board(first, against, metric, cause=cause, top=top, **({"level": 1.0} if exploratory else {}))
+    found = study.board(first, against, metric, cause=cause, top=top, level=1.0 if exploratory else LEVEL)
     about = f"where {first} and {against} differ" if against else f"what {first} fails at"
     if as_json:
         head = {

@@ -63,14 +63,15 @@ def board_html(found: Board, about: str) -> str:
 
 def _board_row(row: Mapping, reach: float) -> str:
     real = row["p"] is not None and row["p"] <= LEVEL
-    css, ends = "fg-num" if real else "fg-few", [None if row[k] is None else -row[k] for k in ("high", "low")]
+    css = "fg-num" if real else "fg-few"
+    low, high = (None if row[k] is None else -row[k] for k in ("high", "low"))
     mark = "" if real else '<i class="fg-ring">○</i> '
     cells = [
         f'<td class="fg-count">{row["n"]}</td>',
         f'<td class="{css}">{percent(row["score"])}</td><td class="fg-count">{percent(row["others"])}</td>',
         f'<td class="{css}" title="{_MEASURES.get(row["measure"], "")}">{mark}{signed(-row["effect"])} '
-        f'<span class="fg-interval">{span(*ends)}</span></td>',
-        f"<td>{drawn(-row['effect'], *ends, reach, real)}</td>",
+        f'<span class="fg-interval">{span(low, high)}</span></td>',
+        f"<td>{drawn(-row['effect'], low, high, reach, real)}</td>",
         f'<td class="fg-count">{_share_cell(row["explained"])}</td>',
         f'{_held_cell(row, css)}<td class="{css}">{escape_title(p_value(row["p"]))}</td>',
     ]

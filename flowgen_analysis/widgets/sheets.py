@@ -14,6 +14,7 @@ from typing import Any
 import traitlets
 
 from ..analysis.slices import Slice
+from ..analysis.statistics import LEVEL
 from ..figures.differences import compare_html, regressions_html
 from ..figures.discoveries import board_html, causes_html, clusters_html, queue_html, repairs_html
 from ..figures.style import escape
@@ -261,8 +262,8 @@ class Discover(Sheet):
         against = asked["against"] if asked["against"] != model else ""
         about = f"Where {model} and {against} differ" if against else f"What {model} fails at"
         about += f", by {KINDS[cause].lower()}" if cause and not against else ""
-        options = {"level": 1.0} if asked["rows"] else {}
-        found = study.board(model, against, metric, cause="" if against else cause, **options)
+        level = 1.0 if asked["rows"] else LEVEL
+        found = study.board(model, against, metric, cause="" if against else cause, level=level)
         requirements = {i: s.requirement for i, s in study.by_id.items()}
         queue = queue_html(study.review(metric), requirements)
         return f"{board_html(found, about)}<h3>What the features do not explain</h3>{queue}"

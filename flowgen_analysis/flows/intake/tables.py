@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from ..files import InputError, parse_json, read_json_lines, read_text
 from ..importers.sources import as_yaml
-from ..limits import check_lines
 
 # %% ../../../nbs/flows/intake/00_tables.ipynb #cell-05
 class Row(NamedTuple):
@@ -59,7 +58,6 @@ _WHOLE = {"resourceSpans", "components", "observations"}  # lists that are a par
 
 
 def _json_lines(path: Path) -> list[Row]:
-    check_lines(path)
     return [Row(place, data) for place, data in read_json_lines(path)]
 
 
