@@ -241,13 +241,13 @@ def test_without_usage_tokens_are_counted_here():
 def test_the_key_is_in_nothing_that_a_run_leaves(tmp_path, monkeypatch, caplog, capfd):
     """The server says the key back in every way it can; another provider's key is not sent at all."""
     secret, other = "sk-do-not-write-me-down-1234567890", "sk-of-somebody-else-1234567890"
-    monkeypatch.setenv("LOOPBACK_KEY", secret)
+    monkeypatch.setenv("LOOPBACK_API_KEY", secret)
     monkeypatch.setenv("OPENAI_API_KEY", other)
     caplog.set_level(logging.DEBUG)
     faults = ["429", "500", "400", "html", "error-body", "prose", None]
     said = []
     with Loopback(by_heart(TEST), fault=lambda b, n: faults[len(b["messages"][1]["content"]) % len(faults)]) as server:
-        model = server.entry(api_key_env="LOOPBACK_KEY", retries=1)
+        model = server.entry(api_key_env="LOOPBACK_API_KEY", retries=1)
         told = []
         for strict in (False, True):
             made = run_model(
@@ -274,10 +274,10 @@ def test_the_key_is_in_nothing_that_a_run_leaves(tmp_path, monkeypatch, caplog, 
 
 
 def test_a_missing_key_is_said_before_anything_is_asked(monkeypatch):
-    monkeypatch.delenv("LOOPBACK_KEY", raising=False)
+    monkeypatch.delenv("LOOPBACK_API_KEY", raising=False)
     with Loopback() as server:
-        with pytest.raises(InputError, match="LOOPBACK_KEY is not set"):
-            run_model(server.entry(api_key_env="LOOPBACK_KEY"), SAMPLES, SETTING)
+        with pytest.raises(InputError, match="LOOPBACK_API_KEY is not set"):
+            run_model(server.entry(api_key_env="LOOPBACK_API_KEY"), SAMPLES, SETTING)
         assert not server.seen
 
 
