@@ -101,13 +101,13 @@ def test_killed_interrupted_and_run_to_the_end(project):
         assert found["stopped"]
         assert 0 < found["generations"] < SOME
         assert len(generations(project)) == found["generations"]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         before, at = committed(project), len(server.seen)
 
         code, out, err = finished(flowgen(project, *some, "--json"))
         assert code == 0, err
         found = json.loads(out)["models"]["loop"]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         made = generations(project)
         assert all(
             flow_to_dict(g.generated) == flow_to_dict(s.reference) for g, s in zip(made, SAMPLES[:SOME], strict=True)

@@ -344,7 +344,7 @@ def kill_and_resume(tmp_path, kills: int, n: int, concurrency: int = 8, seed: in
             child.send_signal(signal.SIGKILL)
             child.communicate()
             time.sleep(0.1)
-            asked = [request_key("loopback", body) for body in server.seen[at:]]
+            asked = [request_key("loopback", server.url, body) for body in server.seen[at:]]
             assert not before & set(asked), "a reply that was committed was asked for again"
             lost = len(set(asked) - committed(cache))
             worst = max(worst, lost)
@@ -355,7 +355,7 @@ def kill_and_resume(tmp_path, kills: int, n: int, concurrency: int = 8, seed: in
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
         assert out.split() == [str(n), str(n)]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         vain = len(server.seen) - expected
         assert len(committed(cache)) == expected
     assert all(
@@ -383,7 +383,7 @@ def test_two_processes_share_a_cache(tmp_path):
         for child in children:
             _, err = child.communicate(timeout=60)
             assert child.returncode == 0, err
-        keys = {request_key("loopback", body) for body in server.seen}
+        keys = {request_key("loopback", server.url, body) for body in server.seen}
         assert committed(cache) == keys
     runs = [rows(tmp_path / f"run{i}.jsonl") for i in range(2)]
     assert runs[0] == runs[1], "both go on with the reply that was committed first"

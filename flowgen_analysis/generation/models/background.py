@@ -47,7 +47,9 @@ class Background:
         await work()
 
     def cancel(self) -> None:
-        """Stop. What is done is kept."""
+        """Stop. What is done is kept. Said twice, it is the same stop."""
+        if self.cancelled:
+            return
         self.cancelled = True
         if self._loop is not None and self._task is not None and not self._ended.is_set():
             with suppress(RuntimeError):  # the loop ended just now
@@ -93,12 +95,14 @@ class BackgroundRun(Background):
 
         Interrupted (Ctrl-C, a kernel that is interrupted), it cancels. Raises what ended the run.
         """
-        try:
-            while not self.wait(every_s):
+        while True:
+            try:
+                if self.wait(every_s):
+                    break
                 if progress and self.progress:
                     progress(self.progress)
-        except KeyboardInterrupt:
-            self.cancel()
+            except KeyboardInterrupt:
+                self.cancel()  # again and again: it ends within a second, and writes what is done
         made = self.result()
         if progress and self.progress:
             progress(self.progress)
