@@ -35,6 +35,7 @@ tutorials: .setup/env
 
 docs: .setup/env
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_robustness.py
 
 fmt: .setup/env
 	$(BIN)/ruff format .
