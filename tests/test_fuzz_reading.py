@@ -210,7 +210,9 @@ def fuzz(count: int, seed: int) -> dict[str, int]:
     return counted
 
 
-@pytest.mark.fault("Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=2_000)
+@pytest.mark.fault(
+    "Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=2_000
+)
 def test_two_thousand_mutated_inputs():
     counted = fuzz(2_000, seed=1)
     assert min(counted.get(how, 0) for how in ("clean", "repaired", "unreadable")) > 100, counted
@@ -218,7 +220,9 @@ def test_two_thousand_mutated_inputs():
 
 @pytest.mark.verify
 @pytest.mark.parametrize("seed", range(2, 12))
-@pytest.mark.fault("Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=100_000)
+@pytest.mark.fault(
+    "Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=100_000
+)
 def test_a_hundred_thousand_mutated_inputs(seed):
     assert sum(fuzz(10_000, seed).values()) == 10_000
 
@@ -295,7 +299,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.fault("Bad files: what a model wrote, made to be slow", "read, or unreadable with a reason, in 2 s and 200 MB")
+@pytest.mark.fault(
+    "Bad files: what a model wrote, made to be slow", "read, or unreadable with a reason, in 2 s and 200 MB"
+)
 def test_hostile_input(name):
     judge("")
     began, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

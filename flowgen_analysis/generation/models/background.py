@@ -111,6 +111,10 @@ class BackgroundRun(Background):
     def result(self) -> list[Generation]:
         """The generations, once it has ended; where it was cancelled, those that were done. Raises what ended it."""
         self.check()
+        return self.made()
+
+    def made(self) -> list[Generation]:
+        """The generations that are done by now."""
         return self._made.generations() if self._made else []
 
 

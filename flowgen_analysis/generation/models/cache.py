@@ -81,11 +81,12 @@ def _is_gone(owner: str) -> bool:
         return False
     try:
         os.kill(int(pid), 0)
+        # Ended, and nobody has asked how: still in the table of processes.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, OverflowError):
-        pass
-    return False
+    except (OSError, ValueError, OverflowError, IndexError):
+        return False
 
 
 class ReplyCache:

@@ -157,7 +157,7 @@ def _refuse_secrets(data: Any, where: str) -> None:
         if name == "api_key_env" and not (isinstance(value, str) and _VARIABLE.fullmatch(value) and len(value) < 60):
             raise InputError(place, "is no name of an environment variable", "a name such as OPENAI_API_KEY")
         if name == "api_key_env":
-            check_key_name(value, place)
+            check_key_name(str(value), place)
         if name == "base_url":
             _check_address(value, place)
         _refuse_secrets(value, place)
@@ -166,8 +166,9 @@ def _refuse_secrets(data: Any, where: str) -> None:
 def _check_address(value: Any, place: str) -> None:
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
-        parts and parts.port  # raises where it is no number
-    except ValueError:
+        if parts is not None and parts.port == 0:
+            parts = None
+    except ValueError:  # also by asking for a port that is no number
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(place, "is no address", "one such as https://api.openai.com/v1")
