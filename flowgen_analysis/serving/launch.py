@@ -73,6 +73,7 @@ def serve_lab(root: Path, notebook: str, address: Address, open_browser: bool = 
     """Run JupyterLab on a project until it is stopped. Raises `InputError` where it is not installed."""
     lab = _server("jupyterlab.labapp", "LabApp")
     guard = _server("flowgen_analysis.serving.guard", "guard")
+    _server("flowgen_analysis.serving.guard", "hide_in_logs")(address.token)
     server = lab.initialize_server(lab_arguments(root, notebook, address, open_browser))
     guard(server.web_app, address.host)
     _tell("JupyterLab", address)

@@ -16,7 +16,7 @@ from traitlets import Integer
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
-from .guard import POLICY, guard
+from .guard import POLICY, guard, hide_in_logs
 
 # %% ../../nbs/serving/02_pages.ipynb #cell-04
 GONE_S, LOOK_S, PAGES = 60, 10, 8
@@ -64,6 +64,9 @@ _FULL = """<!doctype html><html lang="en"><meta charset="utf-8"><title>flowgen</
 class _Page(TornadoVoilaHandler):
     @web.authenticated
     async def get(self, path: str | None = None) -> None:  # type: ignore[override]
+        _ = (
+            self.xsrf_token
+        )  # sets the cookie that the page has to send back when it is closed, else nothing ends its kernel
         try:
             await super().get(path)
         except web.HTTPError as e:
@@ -92,4 +95,5 @@ class PageServer(Voila):
     def listen(self) -> None:
         """Listen, guarded."""
         guard(self.app, self.ip)
+        hide_in_logs(self.token or "")
         super().listen()
