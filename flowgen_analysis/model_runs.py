@@ -37,7 +37,7 @@ from .project import Project, bundled
 def project_models(project: Project) -> dict[str, ModelEntry]:
     """The models of the project's `models.toml`, or the bundled ones where it has none. Raises `InputError`."""
     own = project.root / "models.toml"
-    return load_models(own if own.is_file() else bundled("models.toml"))
+    return load_models(own if own.exists() or own.is_symlink() else bundled("models.toml"))
 
 
 class ModelChoice(NamedTuple):

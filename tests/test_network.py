@@ -245,7 +245,7 @@ TOML = {
     "another variable": ('api_key_env = "AWS_SECRET_ACCESS_KEY"', "no key for models"),
     "an address that is none": ('base_url = "http://[::1"', "is no address"),
     "a port that is none": ('base_url = "http://a:b/"', "is no address"),
-    "deep": ("x = " + "[" * 3000 + "]" * 3000, "is not TOML"),
+    "deep": ("x = " + "[" * 3000 + "]" * 3000, "nested too deeply"),
     "a long number": ("x = " + "9" * 5000, "is not TOML"),
 }
 

@@ -37,7 +37,10 @@ def load_ratings(path: str | Path) -> pl.DataFrame:
         score = data["score"]
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 10:
             raise InputError(f"{place} score", f"is {str(score)[:40]!r}", "a number from 0 to 10")
-        key = (str(data["id"]), str(data["model"]), int(data.get("repeat") or 0), str(data.get("by") or ""))
+        repeat = data.get("repeat") or 0
+        if not isinstance(repeat, int) or not 0 <= repeat < 2**31:
+            raise InputError(f"{place} repeat", f"is {str(repeat)[:40]!r}", "a whole number, 0 or more")
+        key = (str(data["id"]), str(data["model"]), repeat, str(data.get("by") or ""))
         found.pop(key, None)
         found[key] = float(score)
     return pl.DataFrame([(*key, score) for key, score in found.items()], _RATINGS, orient="row")

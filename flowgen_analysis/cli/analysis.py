@@ -23,6 +23,7 @@ from flowgen_analysis.cli.app import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from ..figures.style import p_value, percent, signed, span
 from ..flows.files import InputError
@@ -90,15 +91,15 @@ def _print_comparisons(found: list[dict], study: Study) -> None:
         "paired differences, points of FlowSim", ["", "n", "diff", "95%", "p", "q", "least p", "w/t/l", "a is"], rows
     )
     _print_notes(study)
-    print(NULL)
+    say(NULL)
 
 
 def _print_notes(study: Study) -> None:
     """What the reader of a table has to know of its runs, and of what is independent."""
     if study.clusters:
-        print(f"intervals and p by deployment: {len(set(study.clusters.values()))} of them")
+        say(f"intervals and p by deployment: {len(set(study.clusters.values()))} of them")
     for model, note in study.notes.items():
-        print(f"{model}: {note}")
+        say(f"{model}: {note}")
 
 # %% ../../nbs/cli/04_analysis.ipynb #cell-06
 @app.command("discover")

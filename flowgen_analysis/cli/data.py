@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, print_table
+from .app import HERE, JsonOption, RootOption, app, print_json, print_table, say
 from ..flows.dataset import save_samples
 from ..flows.files import InputError
 from ..flows.importers.importing import KINDS, import_path
@@ -34,7 +34,7 @@ def import_command(
     if as_json:
         print_json(report.to_dict() | {"path": str(output)})
     else:
-        print("\n".join([*report.lines(), f"wrote {output}"]))
+        say(*[*report.lines(), f"wrote {output}"])
 
 # %% ../../nbs/cli/03_data.ipynb #cell-06
 datasets = typer.Typer(help="List the datasets of a project, or make the seeded ones.", rich_markup_mode=None)
@@ -45,21 +45,27 @@ app.add_typer(datasets, name="datasets")
 def list_command(root: RootOption = HERE, as_json: JsonOption = False) -> None:
     """List the datasets of the project."""
     project = Project.open(root)
-    rows = []
+    rows, bad = [], []
     for name in project.datasets():
-        samples = project.samples(name)
+        try:
+            samples = project.samples(name)
+        except InputError as e:  # the others are listed all the same
+            bad.append((name, e))
+            continue
         without = sum(not s.expected for s in samples)
         steps = Counter(len(s.reference.components) for s in samples if s.reference)
         runs = len(project.run_paths(name))
         rows.append({"dataset": name, "samples": len(samples), "without_flow": without, "steps": steps.total() and
                      sum(k * n for k, n in steps.items()) / steps.total(), "runs": runs})  # fmt: skip
     if as_json:
-        print_json({"datasets": rows})
+        print_json({"datasets": rows} | ({"unreadable": {name: str(e) for name, e in bad}} if bad else {}))
     else:
         cells = [
             [r["dataset"], str(r["samples"]), str(r["without_flow"]), f"{r['steps']:.1f}", str(r["runs"])] for r in rows
         ]
         print_table("datasets", ["dataset", "samples", "without flow", "mean steps", "runs"], cells)
+    if bad:
+        raise bad[0][1]
 
 
 @datasets.command("make")
@@ -78,4 +84,4 @@ def make_command(
     if as_json:
         print_json({"seed": seed, "written": [str(p) for p in paths]})
     else:
-        print("\n".join(f"wrote {p}" for p in paths))
+        say("\n".join(f"wrote {p}" for p in paths))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from .app import HERE, JsonOption, RootOption, app, print_json, print_table, progress_bar
-from ..flows.files import InputError
+from .app import HERE, JsonOption, RootOption, app, print_json, print_table, progress_bar, say
+from ..flows.files import InputError, visible
 from ..project import Project
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
     """A callback that shows how far a run is, on standard error."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with console.status(f"{name}: starting") as status:
-            yield lambda p: status.update(f"{name}: {p}".replace("[", r"\["))
+        with console.status(Text(visible(f"{name}: starting"))) as status:
+            yield lambda p: status.update(Text(visible(f"{name}: {p}")))
         return
     last = [time.monotonic()]
 
@@ -177,7 +178,7 @@ def generate_command(
     if as_json:
         print_json(done)
     else:
-        print("\n".join(lines))
+        say(*lines)
     if code := _exit_code(done.get("models", {}).values()):
         raise typer.Exit(code)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from .app import JsonOption, app, print_json
+from .app import JsonOption, app, print_json, say
 from ..project import init_project
 
 # %% ../../nbs/cli/02_projects.ipynb #cell-04
@@ -26,4 +26,4 @@ def init_command(
     if as_json:
         print_json({"project": str(directory), "made": [str(p) for p in made]})
     else:
-        print("\n".join(f"made {p}" for p in made) or f"{directory} is a project already")
+        say("\n".join(f"made {p}" for p in made) or f"{directory} is a project already")

@@ -6,13 +6,15 @@
 __all__ = ['report_command']
 
 # %% ../../nbs/cli/07_reporting.ipynb #cell-02
+import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json
-from ..flows.files import InputError
+from .app import HERE, JsonOption, RootOption, app, print_json, say
+from ..flows.files import InputError, visible
 from ..reports.content import number
 from ..reports.differences import compare_reports, load_report
 from ..reports.write import FORMS, check_form, write_report
@@ -30,13 +32,14 @@ def report_command(
         typer.Option("--compare", metavar="OLD NEW", help="What changed between two reports (.html or .json)."),
     ] = None,
     title: Annotated[str, typer.Option(help="Its title.")] = "",
-    date: Annotated[str, typer.Option(help="Its date, as it is to be printed.")] = "",
+    date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or compare two reports."""
+    _check_head(title, date)
     if compared:
         if dataset:
             raise InputError("--compare", f"has a dataset beside it ({dataset})", "two reports alone")
@@ -51,7 +54,17 @@ def report_command(
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:
-        print(f"wrote {written}")
+        say(f"wrote {written}")
+
+
+def _check_head(title: str, date: str) -> None:
+    """Raise `InputError` for a title with what is no text, and for a date that is none."""
+    if visible(title) != title:
+        raise InputError("--title", f"is {visible(title)[:40]!r}", "one line of text")
+    with suppress(ValueError):
+        if not date or datetime.date.fromisoformat(date).isoformat() == date:
+            return
+    raise InputError("--date", f"is {visible(date)[:40]!r}", "a date such as 2026-01-31")
 
 
 def _compare(paths: tuple[Path, Path], output: Path | None, date: str, as_json: bool) -> None:
@@ -66,9 +79,9 @@ def _compare(paths: tuple[Path, Path], output: Path | None, date: str, as_json: 
             dict(content.data) | {"summary": list(content.summary)} | ({"written": str(written)} if output else {})
         )
         return
-    print("\n".join(content.summary))
+    say("\n".join(content.summary))
     for table in content.tables():
         if table.name in ("appeared", "gone"):
-            print("\n".join(f"{table.caption}: {number(kind)} {number(which)}" for kind, _, which in table.rows))
+            say("\n".join(f"{table.caption}: {number(kind)} {number(which)}" for kind, _, which in table.rows))
     if output:
-        print(f"wrote {written}")
+        say(f"wrote {written}")

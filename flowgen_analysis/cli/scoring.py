@@ -29,10 +29,11 @@ from flowgen_analysis.cli.app import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from ..features.matrix import FeatureMatrix
 from ..figures.style import percent
-from ..flows.files import InputError, write_bytes
+from ..flows.files import InputError, in_memory, write_bytes
 from ..flows.validation import Finding, validate_file
 from ..reports.forms.markdown import mean_cell
 from ..scoring.distance import ENGINES
@@ -112,14 +113,14 @@ def _print_milder(scores: Scores) -> None:
 def _print_missing(scores: Scores) -> None:
     for (model,), rows in scores.missing.group_by("model", maintain_order=True):
         ids = rows["sample_id"].to_list()
-        print(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
+        say(f"{model} has nothing for {len(ids)} samples: {', '.join(ids[:8])}{', …' if len(ids) > 8 else ''}")
 
 
 def _print_batch(batch: Batch, budget: float) -> None:
     if batch.resumed:
-        print(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
+        say(f"{batch.resumed} of {batch.generations} generations were scored before, by a call that was ended")
     if batch.bounded:
-        print(
+        say(
             f"{batch.bounded} generations would take longer than {budget:g} s each: no score, in no mean; "
             f"{batch.path} has their bounds"
         )
@@ -201,7 +202,8 @@ def score_command(
     causes = _causes(study, options) if explain else None
     scores = study.scores
     if output and not batch:
-        write_bytes(output, scores.frame.write_parquet if output.suffix == ".parquet" else scores.frame.write_csv)
+        frame = scores.frame
+        write_bytes(output, in_memory(frame.write_parquet if output.suffix == ".parquet" else frame.write_csv))
     if as_json:
         more = {} if causes is None else {"causes": _causes_json(causes)}
         done = {"bounded": batch.bounded, "resumed": batch.resumed} if batch else {}
@@ -223,7 +225,7 @@ def validate_command(
         print_json(total | {"problems": [f._asdict() for f in found]})
     else:
         _print_findings(found)
-        print(f"{counts['error']} errors, {counts['warning']} warnings")
+        say(f"{counts['error']} errors, {counts['warning']} warnings")
     return 1 if found else 0
 
 
@@ -237,4 +239,4 @@ def _findings(path: Path) -> list[Finding]:
 
 def _print_findings(found: Sequence[Finding]) -> None:
     for f in found:
-        print(f"{f.place}: {f.severity}: {f.message} ({f.code})")
+        say(f"{f.place}: {f.severity}: {f.message} ({f.code})")

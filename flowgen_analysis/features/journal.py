@@ -14,12 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..flows.files import InputError, parse_json
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where appends are not locked
-    fcntl = None
+from ..flows.files import InputError, check_file, locked, parse_json, read_bytes, reason
 
 # %% ../../nbs/features/02_journal.ipynb #cell-05
 def _now() -> str:
@@ -82,12 +77,9 @@ class Journal(NamedTuple):
 
 def load_journal(path: str | Path) -> Journal:
     """The journal at `path`, an empty one where there is no file. Raises `InputError` naming line and field."""
-    try:
-        raw = Path(path).read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return Journal([])
-    except OSError as e:
-        raise InputError(str(path), f"cannot be read ({e.strerror})") from None
+    raw = read_bytes(path)
     whole, rest = _split_tail(raw)
     tags = [_read_tag(data, place) for place, data in _lines(whole, str(path))]
     last = whole.count(b"\n") + 1
@@ -98,8 +90,8 @@ def _split_tail(raw: bytes) -> tuple[bytes, bytes]:
     """`raw` up to the end of its last whole line, and the half line after it, if any."""
     end = raw.rfind(b"\n") + 1
     try:
-        json.loads(raw[end:])
-    except ValueError:
+        parse_json(raw[end:].decode(), "")
+    except ValueError:  # `InputError` too
         return raw[:end], raw[end:]
     return raw, b""
 
@@ -118,23 +110,33 @@ def append_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """Add a line of JSON a row to the file at `path`, making it where there is none. On disk on return. Raises `InputError`."""
     path = Path(path)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab+") as f:
-            if fcntl:
-                fcntl.flock(f, fcntl.LOCK_EX)
-            _mend_end(f)
-            f.write(text.encode())
-            f.flush()
-            os.fsync(f.fileno())
-    except OSError as e:
-        raise InputError(str(path), f"cannot be written ({e.strerror})") from None
+    with locked(path) as target:
+        try:
+            if os.path.lexists(target):
+                check_file(target)
+            with open(target, "ab+") as f:
+                _mend_end(f)
+                _append(f, text.encode("utf-8", "replace"))
+        except OSError as e:
+            raise InputError(str(path), f"cannot be written ({reason(e)})") from None
     return path
 
 
 def append_tags(path: str | Path, tags: Iterable[Tag]) -> Path:
     """Add `tags` to the journal at `path`. On disk on return. Raises `InputError`."""
     return append_rows(path, (asdict(tag) for tag in tags))
+
+
+def _append(f: BinaryIO, data: bytes) -> None:
+    """Add `data` to the file, all of it or, on a full disk, nothing."""
+    size = f.seek(0, os.SEEK_END)
+    try:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    except OSError:
+        os.ftruncate(f.fileno(), size)
+        raise
 
 
 def _mend_end(f: BinaryIO) -> None:

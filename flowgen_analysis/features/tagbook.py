@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .journal import Disagreement, Tag, append_tags, load_journal, verdicts
-from ..flows.files import InputError
+from ..flows.files import MAX_FILE, InputError, open_file, reason
 
 # %% ../../nbs/features/03_tagbook.ipynb #cell-05
 _KINDS: Any = dict.fromkeys(("at", "by", "sample_id", "feature", "note"), str) | dict.fromkeys(
@@ -55,20 +55,20 @@ class TagBook:
 
     def refresh(self) -> bool:
         """Read what was written since. Returns whether there was anything. Raises `InputError`."""
+        if not os.path.lexists(self.path):
+            known = bool(self.lines)
+            self._forget()
+            return known
         try:
-            with open(self.path, "rb") as f:
+            with open_file(self.path) as f:
                 now = os.fstat(f.fileno())
                 if self._file not in (None, (now.st_dev, now.st_ino)) or now.st_size < self._end:
                     self._forget()
                 self._file = (now.st_dev, now.st_ino)
                 f.seek(self._end)
-                raw = f.read()
-        except FileNotFoundError:
-            known = bool(self.lines)
-            self._forget()
-            return known
+                raw = f.read(MAX_FILE)
         except OSError as e:
-            raise InputError(str(self.path), f"cannot be read ({e.strerror})") from None
+            raise InputError(str(self.path), f"cannot be read ({reason(e)})") from None
         raw = raw[: raw.rfind(b"\n") + 1]
         tags = self._parsed(raw)
         for number, line in enumerate(raw.split(b"\n"), self._count + 1):
@@ -80,7 +80,7 @@ class TagBook:
     def _parsed(self, raw: bytes) -> Iterator[Tag]:
         try:
             found = [Tag(**json.loads(line)) for line in raw.split(b"\n") if line.strip()]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             found = []
         plain = found and all(isinstance(v, _KINDS[k]) for t in found for k, v in vars(t).items())
         return iter(found if plain or not raw.strip() else load_journal(self.path).tags[len(self.lines) :])

@@ -161,7 +161,7 @@ class Generation(_Record):
 
     sample_id: str = Field(min_length=1)
     model: str = Field(min_length=1)
-    repeat: int = 0
+    repeat: int = Field(default=0, ge=0, lt=2**31)
     generated: Flow | None = None
     error: str | None = None
     raw: str | None = None

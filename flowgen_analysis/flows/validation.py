@@ -7,12 +7,12 @@ __all__ = ['Finding', 'kind_of', 'validate_file']
 
 # %% ../../nbs/flows/10_validation.ipynb #cell-02
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .dataset import read_generation, read_sample
-from .files import InputError, parse_json, read_text
-from .limits import check_lines
+from .files import InputError, parse_json, read_lines, read_text
 from .model import Flow
 from .reading import read_flow
 from .structure import problems
@@ -35,17 +35,12 @@ def _invalid(error: InputError, code: str = "invalid") -> Finding:
 # %% ../../nbs/flows/10_validation.ipynb #cell-06
 def _objects(path: Path) -> Iterator[tuple[str, Any]]:
     """The objects of a JSON or JSONL file, each with its place."""
-    if path.suffix != ".json":
-        check_lines(path)
-    text = read_text(path)
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if not lines:
+    pieces = iter([(str(path), read_text(path))]) if path.suffix == ".json" else read_lines(path)
+    first = next(((place, text) for place, text in pieces if text.strip()), None)
+    if first is None:
         raise InputError(str(path), "is empty", "samples, generations or flows")
-    if path.suffix == ".json":
-        yield str(path), parse_json(text, str(path))
-    else:
-        for number, line in lines:
-            yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
+    for place, text in chain([first], pieces):
+        yield place, parse_json(text, place)
 
 
 def kind_of(data: Any, place: str) -> str:

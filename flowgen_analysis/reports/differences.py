@@ -13,15 +13,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ..analysis.compare import LEVEL, NULL, Verdict, benjamini_hochberg, independent_difference, paired
 from ..analysis.statistics import Mean
 from ..figures.style import words
 from ..flows.dataset import sample_to_dict
 from ..flows.files import InputError, parse_json, read_text
+from ..flows.reading import from_validation
 from flowgen_analysis.reports.content import (
     Cell,
     Content,
@@ -111,10 +113,38 @@ def load_report(path: str | Path) -> dict[str, Any]:
     data = parse_json(found[1] if found else told, str(path))
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(str(path), "is no report of this kind", f"format {FORMAT!r}")
-    for key, kind in {"models": list, "slices": dict, "causes": dict}.items():
-        if not isinstance(data.get(key), kind):
-            raise InputError(f"{path} {key}", f"is {type(data.get(key)).__name__}", "what a report writes there")
-    return data
+    try:
+        _Carried.model_validate(data)
+    except ValidationError as e:
+        raise from_validation(e, str(path)) from None
+    return {"samples": [], "digests": [], **data} if "scores" in data else data
+
+
+_Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+_Number = Annotated[float, Field(strict=True, ge=-1e9, le=1e9)]
+_Scores = list[Annotated[int, Field(strict=True, ge=-(10**9), le=10**9)] | None]
+
+
+class _Carried(BaseModel):
+    """What a report carries, as far as a comparison reads it."""
+
+    dataset: str
+    models: list[str]
+    slices: dict[str, dict[str, tuple[_Count, _Number | None, _Number | None, _Number | None, bool]]]
+    causes: dict[str, dict[str, _Number | None]]
+    samples: list[str] = []
+    digests: list[str] = []
+    clusters: list[str] | None = None
+    inside: dict[str, Annotated[str, Field(pattern="^([0-9a-f]{2})*$")]] = {}
+    scores: dict[str, _Scores] = {}
+
+    @model_validator(mode="after")
+    def _all_as_long(self) -> "_Carried":
+        size = len(self.samples)
+        columns = [self.digests, *([] if self.clusters is None else [self.clusters]), *self.scores.values()]
+        if any(len(c) != size for c in columns) or any(8 * (len(h) // 2) < size for h in self.inside.values()):
+            raise ValueError(f"has lists of other lengths than its {size} samples")
+        return self
 
 # %% ../../nbs/reports/03_differences.ipynb #cell-08
 class Difference(NamedTuple):

@@ -7,17 +7,26 @@ __all__ = ['KIND', 'PAIRED', 'Finding', 'finding', 'to_text', 'from_text', 'Find
 
 # %% ../../nbs/reports/02_findings.ipynb #cell-02
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ..analysis.slices import Slice
 from ..figures.style import words
-from ..flows.files import InputError, read_text, write_text
+from flowgen_analysis.flows.files import (
+    MAX_SETTINGS,
+    InputError,
+    check_plain,
+    locked,
+    parse_yaml,
+    read_text,
+    reason,
+    write_text,
+)
 from ..scoring.kinds import KINDS
 from ..scoring.scores import METRICS
 
@@ -100,6 +109,7 @@ def _checked(data: Mapping[str, Any], place: str, lines: Mapping[str, int] | Non
         Slice(data.get("slice", ""))
     except InputError as e:
         raise bad("slice", f"a slice ({e})") from None
+    check_plain(data.get("state"), f"{place} state", halves=True)
     samples = data.get("samples", ())
     if not isinstance(samples, list | tuple) or not all(isinstance(i, str) for i in samples):
         raise bad("samples", "a list of ids")
@@ -167,24 +177,11 @@ def from_text(text: str, place: str = "finding") -> Finding:
     if not lines or lines[0].strip() != _FENCE or _FENCE not in [line.strip() for line in lines[1:]]:
         raise InputError(f"{place}:1", "has no front matter", f"fields between two lines of {_FENCE}")
     end = [line.strip() for line in lines[1:]].index(_FENCE) + 1
-    loader = yaml.SafeLoader("\n".join(lines[1:end]))
-    try:
-        node = loader.get_single_node()
-        data = {} if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        mark = getattr(e, "problem_mark", None)
-        line = 2 + mark.line if mark else 2
-        raise InputError(
-            f"{place}:{line}", f"is not YAML ({getattr(e, 'problem', None) or e})", "`name: value`"
-        ) from None
-    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode | None):
-        raise InputError(f"{place}:2", f"is {type(data).__name__}", "`name: value` a line")
-    at = {str(key.value): 2 + key.start_mark.line for key, _ in node.value} if node else {}
+    data, starts = parse_yaml("\n".join(lines[1:end]), place, 2)
+    at = {key: 2 + line for key, line in starts.items()}
     for key in data:
         if key not in _ORDER:
-            raise InputError(
-                f"{place}:{at.get(str(key), 2)} {str(key)[:40]}", "is no field of a finding", words(_ORDER, "or")
-            )
+            raise InputError(f"{place}:{at[key]} {key[:40]}", "is no field of a finding", words(_ORDER, "or"))
     if not str(data.get("title") or "").strip():
         raise InputError(f"{place}:{at.get('title', 2)} title", "is missing", "text")
     return _checked({**data, "note": "\n".join(lines[end + 1 :]).strip()}, place, at)
@@ -206,28 +203,57 @@ class Findings:
 
     def list(self) -> "list[Finding]":
         """The findings in order, numbered from 1. Raises `InputError` naming file, line and field."""
-        return [from_text(read_text(p), str(p))._replace(number=i) for i, p in enumerate(self.paths(), start=1)]
+        try:
+            return self._read()
+        except InputError as e:
+            if os.path.lexists(e.where):
+                raise
+        with self._alone():  # a file was moved while they were read
+            return self._read()
+
+    def _read(self) -> "list[Finding]":
+        return [
+            from_text(read_text(p, MAX_SETTINGS), str(p))._replace(number=i)
+            for i, p in enumerate(self.paths(), start=1)
+        ]
+
+    def _alone(self) -> AbstractContextManager[Path]:
+        """Keep others from changing the folder."""
+        return locked(self.folder / "findings")
 
     def add(self, found: Finding) -> Path:
         """Write a finding behind the others. Raises `InputError` where it cannot be written."""
-        paths = self.paths()
-        number = _number(paths[-1]) + 1 if paths else 1
-        return write_text(self.folder / _file_name(number, found.title), to_text(found))
+        with self._alone():
+            paths = self.paths()
+            number = _number(paths[-1]) + 1 if paths else 1
+            return write_text(self.folder / _file_name(number, found.title), to_text(found))
 
     def remove(self, number: int) -> Path:
-        """Delete the finding at this place (from 1). Returns the file that was. Raises `InputError` for a place that is none."""
-        path = self._at(number)
-        path.unlink()
+        """Delete the finding at this place (from 1). Returns the file that was. Raises `InputError` for a place that is none, and
+        where it cannot be deleted."""
+        with self._alone():
+            path = self._at(number)
+            try:
+                path.unlink()
+            except OSError as e:
+                raise InputError(str(path), f"cannot be deleted ({reason(e)})") from None
         return path
 
     def reorder(self, numbers: Sequence[int]) -> "list[Path]":
         """Put the findings in this order: all their places (from 1), each once. Raises `InputError` for anything else."""
-        paths = self.paths()
-        if sorted(numbers) != list(range(1, len(paths) + 1)):
-            raise InputError("order", f"is {list(numbers)}", f"each of 1 to {len(paths)} once")
-        moved, last = [paths[n - 1] for n in numbers], _number(paths[-1]) if paths else 0
-        for start in (last + 1, 1):  # behind all others first: no moment at which a file is hidden or written over
-            moved = [p.rename(p.with_name(f"{start + i:02d}-{p.name.split('-', 1)[1]}")) for i, p in enumerate(moved)]
+        with self._alone():
+            paths = self.paths()
+            if sorted(numbers) != list(range(1, len(paths) + 1)):
+                raise InputError("order", f"is {list(numbers)}", f"each of 1 to {len(paths)} once")
+            moved, last = [paths[n - 1] for n in numbers], _number(paths[-1]) if paths else 0
+            try:
+                for start in (
+                    last + 1,
+                    1,
+                ):  # behind all others first: no moment at which a file is hidden or written over
+                    moved = [p.rename(_numbered(p, start + i)) for i, p in enumerate(moved)]
+            except OSError as e:
+                raise InputError(str(self.folder), f"cannot be put in order ({reason(e)})") from None
         return moved
 
     def _at(self, number: int) -> Path:
@@ -237,6 +263,10 @@ class Findings:
                 f"finding {number}", "is not there", f"1 to {len(paths)}" if paths else "a finding: none is kept"
             )
         return paths[number - 1]
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{number:02d}-{path.name.split('-', 1)[1]}")
 
 
 def _number(path: Path) -> int:

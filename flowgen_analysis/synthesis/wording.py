@@ -11,8 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from ..flows.files import InputError
-from .scenarios import read_toml
+from ..flows.files import InputError, read_toml
 
 # %% ../../nbs/synthesis/02_wording.ipynb #cell-05
 _OPEN, _CLOSE, _FIRST = "\ue000", "\ue001", 0xE100

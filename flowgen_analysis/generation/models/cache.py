@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...flows.files import InputError
+from ...flows.files import InputError, check_file
 
 # %% ../../../nbs/generation/models/06_cache.ipynb #cell-05
 class Reply(NamedTuple):
@@ -107,19 +107,28 @@ class ReplyCache:
         try:
             if path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
+                if os.path.lexists(path):
+                    check_file(path)
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
             self._db.execute(f"SELECT {_FIELDS} FROM replies LIMIT 1")
             self._set_aside()
-        except (sqlite3.Error, OSError) as e:
+        except (sqlite3.Error, OSError, ValueError) as e:
             raise InputError(str(path), f"cannot be used as a cache ({e})", "a file of replies, or none yet") from None
 
     def get(self, key: str) -> Reply | None:
         """The reply of that key, or None."""
-        row = self._db.execute(f"SELECT {_FIELDS} FROM replies WHERE key = ?", (key,)).fetchone()
-        return Reply(*row) if row else None
+        rows = self._rows(f"SELECT {_FIELDS} FROM replies WHERE key = ?", key)
+        return Reply(*rows[0]) if rows else None
+
+    def _rows(self, statement: str, *values: str) -> list[tuple]:
+        """What the file answers. Raises `InputError` where it is damaged."""
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except (sqlite3.Error, ValueError) as e:
+            raise InputError(str(self.path), f"cannot be read ({e})", "a file of replies", "put it aside") from None
 
     def put(self, key: str, reply: Reply) -> Reply:
         """Commit a reply. Returns what the cache holds now: the first reply that anyone committed.
@@ -161,11 +170,11 @@ class ReplyCache:
 
     def keys(self) -> set[str]:
         """The keys of all committed replies."""
-        return {key for (key,) in self._db.execute("SELECT key FROM replies")}
+        return {key for (key,) in self._rows("SELECT key FROM replies") if isinstance(key, str)}
 
     def error_counts(self) -> dict[str, int]:
         """How many calls came to nothing so far, by kind."""
-        return dict(self._db.execute("SELECT kind, count(*) FROM errors GROUP BY kind ORDER BY kind"))
+        return dict(self._rows("SELECT kind, count(*) FROM errors GROUP BY kind ORDER BY kind"))
 
     async def reply(self, key: str, ask: Callable[[], Awaitable[Reply]]) -> tuple[Reply, bool]:
         """The reply of that key, and whether it was there or on its way already; else what `ask` brings, committed.
@@ -221,11 +230,10 @@ class ReplyCache:
         if self.path == ":memory:":
             return True
         now = time.time()
-        held = self._db.execute("SELECT owner, until FROM claims WHERE key = ?", (key,)).fetchone()
-        if held and (held[1] < now or _is_gone(held[0])):
-            self._write("DELETE FROM claims WHERE key = ? AND owner = ?", (key, held[0]))
-        elif held:
-            return False
+        for owner, until in self._rows("SELECT owner, until FROM claims WHERE key = ?", key):
+            if until >= now and not _is_gone(owner):
+                return False
+            self._write("DELETE FROM claims WHERE key = ? AND owner = ?", (key, owner))
         row = (key, self._owner, now + _CLAIMED_S)
         if not self._write("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", row).rowcount:
             return False

@@ -11,7 +11,6 @@ import ipaddress
 import json
 import os
 import re
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...flows.files import InputError, read_text
+from ...flows.files import InputError, check_plain, read_toml
 from ...flows.reading import from_validation
 
 # %% ../../../nbs/generation/models/00_catalogue.ipynb #cell-05
@@ -178,11 +177,7 @@ def _check_address(value: Any, place: str) -> None:
 # %% ../../../nbs/generation/models/00_catalogue.ipynb #cell-10
 def load_models(path: str | Path) -> dict[str, ModelEntry]:
     """The models in the TOML file at `path`, by name, each with its provider. Raises `InputError`."""
-    try:
-        data = tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as e:
-        raise InputError(str(path), f"is not TOML ({str(e)[:200]})", "TOML") from None
-    return read_models(data, str(path))
+    return read_models(read_toml(path), str(path))
 
 
 def read_models(data: dict[str, Any], where: str = "models.toml") -> dict[str, ModelEntry]:
@@ -200,6 +195,7 @@ def read_models(data: dict[str, Any], where: str = "models.toml") -> dict[str, M
         if not isinstance(given, str) or given not in providers:
             raise InputError(f"{place}.provider", f"is {given!r}", f"one of {', '.join(providers) or 'none yet'}")
         models[name] = _read(ModelEntry, {**entry, "provider": providers[given]}, name, place)
+        check_plain(models[name].params, f"{place}.params")
         _check_params(models[name].params, f"{place}.params")
         wrong = {"temperature", "top_p"} & set(models[name].params)
         if models[name].reasoning and wrong:

@@ -12,14 +12,13 @@ import importlib.metadata
 import json
 import shutil
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...flows.files import InputError, parse_json, read_json_lines, read_text, write_text
+from ...flows.files import InputError, parse_json, read_json_lines, read_text, read_toml, write_text
 from ...flows.reading import from_validation
 from ..models.guidance import CREATE_FLOW, POPULATE_INPUTS
 from .sets import RECORD
@@ -49,9 +48,7 @@ class LoraSettings(BaseModel):
 def load_settings(path: str | Path) -> LoraSettings:
     """The settings in a TOML file. Raises `InputError`."""
     try:
-        return LoraSettings.model_validate(tomllib.loads(read_text(path)))
-    except tomllib.TOMLDecodeError as e:
-        raise InputError(str(path), f"is not TOML ({e})", "TOML") from None
+        return LoraSettings.model_validate(read_toml(path))
     except ValidationError as e:
         raise from_validation(e, str(path)) from None
 

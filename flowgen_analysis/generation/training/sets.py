@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from ...flows.files import InputError, write_json_lines, write_text
+from ...flows.files import InputError, whole_folder, write_json_lines, write_text
 from ...flows.model import Sample
 from ..learned.learned import plain
 from ..models.guidance import CREATE_FLOW, POPULATE_INPUTS
@@ -97,15 +97,26 @@ def write_training_set(folder: str | Path, made: TrainingSet, about: Mapping[str
 
     Returns the paths. Raises `InputError`.
     """
-    folder, written, hashes = Path(folder), [], {}
-    for side, examples in (("train", made.train), ("validation", made.validation)):
-        for form, as_line in FORMS.items():
-            path = write_json_lines(folder / f"{side}.{form}.jsonl", map(as_line, examples))
-            written.append(path)
-            hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    with whole_folder(folder) as place:
+        written = _write_forms(place, made)
+        hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
+        written.append(write_text(place / RECORD, _record(made, about, hashes)))
+    return [Path(folder) / path.name for path in written]
+
+
+def _write_forms(folder: Path, made: TrainingSet) -> list[Path]:
+    sides = {"train": made.train, "validation": made.validation}
+    return [
+        write_json_lines(folder / f"{side}.{form}.jsonl", map(as_line, examples))
+        for side, examples in sides.items()
+        for form, as_line in FORMS.items()
+    ]
+
+
+def _record(made: TrainingSet, about: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     record = {
         **about, "templates": {t.name: f"{t.version} {t.hash}" for t in (CREATE_FLOW, POPULATE_INPUTS)},
         "examples": {"train": len(made.train), "validation": len(made.validation)},
         "tokens": made.tokens().to_dicts(), "left_out": [u._asdict() for u in made.left_out], "sha256": hashes,
     }  # fmt: skip
-    return [*written, write_text(folder / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")]
+    return json.dumps(record, ensure_ascii=False, indent=2) + "\n"

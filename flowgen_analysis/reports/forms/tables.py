@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from ...flows.files import InputError, write_bytes
+from ...flows.files import InputError, whole_folder, write_bytes
 from ..content import Cell, Content, Table
 
 # %% ../../../nbs/reports/forms/04_tables.ipynb #cell-04
@@ -98,8 +98,9 @@ def write_tables(content: Content, path: str | Path, more: Mapping[str, pl.DataF
         return write_bytes(path, lambda f: _zip(f, table_files(content, more)))
     if path.exists() and not path.is_dir():
         raise InputError(str(path), "is a file", "a folder for tables, or a name that ends in .zip")
-    for name, data in table_files(content, more):
-        write_bytes(path / name, lambda f, data=data: f.write(data))
+    with whole_folder(path) as folder:
+        for name, data in table_files(content, more):
+            write_bytes(folder / name, lambda f, data=data: f.write(data))
     return path
 
 

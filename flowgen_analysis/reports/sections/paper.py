@@ -6,12 +6,11 @@
 __all__ = ['PaperFigure', 'Paper', 'read_paper', 'the_paper']
 
 # %% ../../../nbs/reports/sections/03_paper.ipynb #cell-02
-import tomllib
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-from ...flows.files import InputError
+from ...flows.files import InputError, parse_toml
 
 # %% ../../../nbs/reports/sections/03_paper.ipynb #cell-04
 class PaperFigure(NamedTuple):
@@ -44,10 +43,7 @@ class Paper(NamedTuple):
 
 def read_paper(text: str, place: str = "paper.toml") -> Paper:
     """The figures in TOML text. Raises `InputError` naming the entry and the key."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise InputError(place, f"is not TOML ({e})", "TOML") from None
+    data = parse_toml(text, place)
     figures = []
     for i, entry in enumerate(data.get("figures", [])):
         for key in PaperFigure._fields:

@@ -13,7 +13,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -23,15 +23,12 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
-from joblib import Parallel, delayed
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed, effective_n_jobs
 
-try:
-    import fcntl
-except ImportError:  # no Unix: nobody is kept out
-    fcntl = None
-
-from ...flows.files import InputError, write_bytes, write_text
+from ...flows.files import InputError, in_memory, parse_json, read_text, reason, write_bytes, write_text
 from ...flows.model import Sample
 from ..distance import Engine
 from .bounds import cells_per_second
@@ -41,6 +38,27 @@ from ..options import Options
 from ..scores import Scores
 
 # %% ../../../nbs/scoring/large/04_batch.ipynb #cell-05
+def _is_whole(part: Path, rows: int) -> bool:
+    """Whether the file of a part is there with all its rows; one that was torn is thrown away."""
+    try:
+        if not part.exists():
+            return False
+        if pq.read_metadata(part).num_rows == rows:
+            return True
+    except (OSError, pa.ArrowException):
+        pass
+    part.unlink(missing_ok=True)
+    return False
+
+
+def _read_part(part: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(part)
+    except (OSError, pl.exceptions.PolarsError):
+        part.unlink(missing_ok=True)
+        raise InputError(str(part), "was damaged, and is thrown away", remedy="the same call scores it again") from None
+
+# %% ../../../nbs/scoring/large/04_batch.ipynb #cell-06
 @cache
 def _code() -> str:
     """What tells one state of the code that reads and scores from another."""
@@ -93,7 +111,7 @@ class _Parts:
                 digest.update(repr(t[1:]).encode())
             number = len(self.names)
             self.names.append(self.folder / f"{number:06d}-{digest.hexdigest()}.parquet")
-            if self.names[number].exists():
+            if _is_whole(self.names[number], len(some)):
                 self.resumed += len(some)
             else:
                 self.waiting[number] = some
@@ -109,7 +127,7 @@ class _Parts:
 
     def keep(self, number: int, rows: pl.DataFrame) -> None:
         """Write the rows of a part."""
-        write_bytes(self.names[number], rows.write_parquet)
+        write_bytes(self.names[number], in_memory(rows.write_parquet))
         self.waiting.pop(number, None)
         self.scored += rows.height
 
@@ -117,39 +135,32 @@ class _Parts:
     def done(self) -> int:
         return self.scored + self.resumed
 
-# %% ../../../nbs/scoring/large/04_batch.ipynb #cell-08
+# %% ../../../nbs/scoring/large/04_batch.ipynb #cell-09
 @contextmanager
 def _alone(folder: Path, out: Path) -> Iterator[None]:
     """Keep other calls out of the folder of parts. Raises `InputError` where one is in it."""
     path = folder / "lock"
+    lock = FileLock(path, thread_local=False)
     try:
-        while True:
+        while not lock.is_locked:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = path.open("a+")
-            try:
-                if fcntl:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                    break
-            except BlockingIOError:
-                lock.seek(0)
-                who = lock.read().strip()
-                lock.close()
-                raise InputError(
-                    str(out),
-                    f"is being written by {who or 'another process'}",
-                    remedy="wait for it, or name another file",
-                ) from None
-            lock.close()  # the call that held it is through, and its folder gone
+            with suppress(FileNotFoundError):  # the call that held it is through, and its folder gone
+                lock.acquire(timeout=0)
+        path.write_text(f"process {os.getpid()}")
+    except Timeout:
+        who = path.read_text() if path.exists() else ""
+        raise InputError(
+            str(out), f"is being written by {who or 'another process'}", remedy="wait for it, or name another file"
+        ) from None
     except OSError as e:
-        raise InputError(str(out), f"cannot be written ({e.strerror})") from None
-    with lock:
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
+        lock.release()
+        raise InputError(str(out), f"cannot be written ({reason(e)})") from None
+    try:
         yield
+    finally:
+        lock.release()
 
-# %% ../../../nbs/scoring/large/04_batch.ipynb #cell-12
+# %% ../../../nbs/scoring/large/04_batch.ipynb #cell-13
 _TRIES = 3  # times a part may cost a worker its life, after the first
 
 
@@ -193,7 +204,7 @@ def score_large(
             _clear(folder)
         total, plan = count_work(work), Plan(*_budget(folder, budget_s, engine), engine, options, strict)
         parts = _Parts(score_tasks(samples, work, options.best), folder, plan, part)
-        _score(parts, jobs, lambda: progress and progress(parts.done, total))
+        _score(parts, _workers(jobs, total, part), lambda: progress and progress(parts.done, total))
         bounded = _join(parts.names, out, options)
         shutil.rmtree(folder, ignore_errors=True)
     return Batch(out, parts.done, bounded, parts.resumed)
@@ -244,6 +255,11 @@ def _again(parts: _Parts, number: int, run: Callable[[Iterable[Any]], None]) -> 
     )  # fmt: skip
 
 
+def _workers(jobs: int | None, total: int, part: int) -> int | None:
+    """`jobs`, but no more than there are parts."""
+    return jobs if jobs is None or not total else min(effective_n_jobs(jobs), -(-total // part))
+
+
 def _clear(folder: Path) -> None:
     """Throw the parts away that are there."""
     for path in folder.iterdir():
@@ -255,8 +271,12 @@ def _budget(parts: Path, budget_s: float, engine: Engine) -> tuple[float, float]
     """The cells a pair may cost and how many of them one of `engine` counts for: as the call said that began with these
     parts, else as fast as it is here."""
     note = parts / f"budget-{engine}.json"
-    known = json.loads(note.read_text()) if note.exists() else {}
-    if known.get("budget_s") != budget_s:
+    try:
+        known = parse_json(read_text(note), str(note))
+        right = known["budget_s"] == budget_s and known["cells"] + known["slower"] >= 0
+    except (InputError, KeyError, TypeError):  # not there, or torn
+        known, right = {}, False
+    if not right:
         speed = cells_per_second()
         known = {"budget_s": budget_s, "cells": budget_s * speed, "slower": speed / cells_per_second(engine)}
         write_text(note, json.dumps(known))
@@ -271,7 +291,7 @@ def _join(names: Sequence[Path], out: Path, options: Options) -> int:
         nonlocal bounded
         with pq.ParquetWriter(f, pl.DataFrame(schema=columns(options)).to_arrow().schema) as writer:
             for name in names:
-                frame = pl.read_parquet(name)
+                frame = _read_part(name)
                 bounded += int(frame["bounded"].sum())
                 writer.write_table(frame.to_arrow())
 

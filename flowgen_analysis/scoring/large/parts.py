@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ...flows.dataset import read_generation
-from ...flows.files import InputError
+from ...flows.files import InputError, parse_json
 from ...flows.model import Flow, Generation
 from ...flows.reading import read_flow
 from ...flows.structure import structure_errors
@@ -68,7 +68,7 @@ class _Shelf:
 
     def generation(self, text: str, place: str, strict: bool = False) -> Generation:
         """The generation in a row of a run."""
-        row = json.loads(text)
+        row = parse_json(text, place, mend=True)
         same = json.dumps(
             ["generated" in row, *(row.get(k) for k in ("generated", "raw", "error", "read_as", "repairs"))]
         )

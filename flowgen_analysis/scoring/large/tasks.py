@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticSerializationError
 
 from ...flows.dataset import Run
-from ...flows.files import InputError, parse_json
-from ...flows.limits import check_lines
+from ...flows.files import InputError, parse_json, read_lines
 from ...flows.model import Flow, Generation, Sample
 
 # %% ../../../nbs/scoring/large/02_tasks.ipynb #cell-05
@@ -53,17 +52,6 @@ Work = (
 def _given(flow: Flow | Mapping[str, Any] | None) -> Source | None:
     return flow if flow is None else written(flow) if isinstance(flow, Flow) else Source(json.dumps(flow), False)
 
-
-def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Place and text of each line of a run file, one in memory at a time."""
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="\n") as f:
-            yield from ((f"{path}:{n}", line) for n, line in enumerate(f, start=1) if line.strip())
-    except UnicodeDecodeError:
-        raise InputError(str(path), "is not UTF-8", "UTF-8 text", "save it as UTF-8") from None
-    except OSError as e:
-        raise InputError(str(path), f"cannot be read ({e.strerror})", "a run file") from None
-
 # %% ../../../nbs/scoring/large/02_tasks.ipynb #cell-11
 def score_tasks(samples: Iterable[Sample], work: Iterable[Work], best: bool = False) -> Iterator[Task]:
     """One task a generation. best: with every expected flow, else with the reference alone.
@@ -71,6 +59,7 @@ def score_tasks(samples: Iterable[Sample], work: Iterable[Work], best: bool = Fa
     Raises `InputError` for a generation of no known sample, and where a file says the same of it twice.
     """
     references = {s.id: tuple(map(written, s.expected[: None if best else 1])) for s in samples}
+    aside = getattr(samples, "aside", {})
     seen: set[int] = set()
 
     def expected(place: str, sample_id: Any) -> tuple[Source, ...]:
@@ -81,9 +70,11 @@ def score_tasks(samples: Iterable[Sample], work: Iterable[Work], best: bool = Fa
     for count, item in enumerate(work):
         place = f"work[{count}]"
         if isinstance(item, (str, Path)):
-            for where, line in _lines(item):
-                row = parse_json(line, where)
+            for where, line in read_lines(item):
+                row = parse_json(line, where, mend=True)
                 row = row if isinstance(row, dict) else {}
+                if isinstance(row.get("id"), str) and row["id"] in aside:
+                    continue
                 flows, key = expected(where, row.get("id")), (row.get("model"), row.get("id"), row.get("repeat") or 0)
                 if (said := hash(repr(key))) in seen:
                     raise InputError(
@@ -116,8 +107,7 @@ def count_work(work: Iterable[Work]) -> int:
     total = 0
     for item in work:
         if isinstance(item, (str, Path)):
-            check_lines(item)
-            total += sum(1 for _ in _lines(item))
+            total += sum(1 for _ in read_lines(item))
         else:
             total += len(item.generations) if isinstance(item, Run) else 1
     return total

@@ -16,7 +16,7 @@ from ...analysis import bitsets
 from ...analysis.fact_filters import FactBins
 from ...analysis.grid import Grid
 from ...analysis.index import SliceIndex
-from ...analysis.saved import SavedSlice, load_slices, save_slices, with_slice, without_slice
+from ...analysis.saved import SavedSlice, change_slices, load_slices, with_slice, without_slice
 from ...analysis.slices import Slice
 from ...flows.files import InputError
 from ...study import Study
@@ -116,12 +116,13 @@ class Desk:
     def save(self, slice: Slice, name: str, folder: str) -> None:
         """Save a slice, in the place of one with its name and folder. Raises `InputError`."""
         path = self._writable()
-        save_slices(path, with_slice(load_slices(path), SavedSlice(name.strip(), folder.strip(), slice.text)))
+        new = SavedSlice(name.strip(), folder.strip(), slice.text)
+        change_slices(path, lambda slices: with_slice(slices, new))
 
     def delete(self, name: str, folder: str) -> None:
         """Delete a saved slice. Raises `InputError`."""
         path = self._writable()
-        save_slices(path, without_slice(load_slices(path), name, folder))
+        change_slices(path, lambda slices: without_slice(slices, name, folder))
 
     def _writable(self) -> Path:
         if self.slices_path is None:

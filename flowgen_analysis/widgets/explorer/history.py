@@ -9,7 +9,7 @@ __all__ = ['MEAN', 'MEASURES', 'TABS', 'View', 'read_view', 'History']
 import json
 from typing import Any, NamedTuple
 
-from ...flows.files import InputError
+from ...flows.files import InputError, parse_json
 
 # %% ../../../nbs/widgets/explorer/00_history.ipynb #cell-05
 MEAN = "mean"
@@ -45,9 +45,9 @@ class View(NamedTuple):
 def read_view(text: str) -> View:
     """The view that a text says. Raises `InputError`."""
     try:
-        said: Any = json.loads(text) if text.strip() else {}
-    except json.JSONDecodeError as e:
-        raise InputError("state", f"does not parse at column {e.colno}", 'text such as {"slice": "foreach"}') from None
+        said: Any = parse_json(text, "state") if text.strip() else {}
+    except InputError as e:
+        raise InputError("state", e.what, 'text such as {"slice": "foreach"}') from None
     if not isinstance(said, dict):
         raise InputError("state", f"is {type(said).__name__}", 'text such as {"slice": "foreach"}')
     for name, value in said.items():

@@ -6,9 +6,7 @@
 __all__ = ['SHOWN', 'TagPanel', 'Tagger']
 
 # %% ../../../nbs/widgets/tagger/01_tagger.ipynb #cell-02
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import traitlets
 from ...features.detectors import DETECTORS
 from ...features.journal import Disagreement, Tag
 from ...features.matrix import FeatureMatrix
-from ...features.registry import Feature, Registry
+from ...features.registry import Feature, Registry, add_feature
 from ...features.tagbook import Line, Progress, TagBook, judged, progress
 from ...flows.files import InputError
 from ...flows.model import Sample
@@ -25,11 +23,6 @@ from ...project import Project
 from ..explorer.states import State
 from ..panels import STYLE, Event, Panel, Screen, static
 from .states import Suggestion, sample_html, suggest, tagger_state
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two people adding a feature in the same millisecond are not kept apart
-    fcntl = None
 
 # %% ../../../nbs/widgets/tagger/01_tagger.ipynb #cell-05
 class TagPanel(Panel):
@@ -171,9 +164,7 @@ class Tagger(Screen):
         """Add a feature (name, title, theme, description) to the registry, on disk and here: a column at once."""
         feature = Feature(*(str(event[k]) for k in ("name", "title", "theme", "description")), detected=False)
         path = self._project.registry_path
-        with _alone(path.parent):
-            added = Registry.load(path).add(feature)
-            added.save(path)
+        added = add_feature(path, feature)
         self.registry, self._stamp = added, _stamp(path)
 
     def on_refresh(self, event: Event | None = None) -> None:
@@ -228,17 +219,3 @@ def _numbers(lines: Sequence[Line]) -> list[int]:
 
 def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others who also ask out of `folder` meanwhile."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
