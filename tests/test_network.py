@@ -1,6 +1,7 @@
 """Servers that mean harm, and several processes that pay from one purse: nothing is read without end, nothing leaves, nothing is paid twice."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from test_models import DESK, SAMPLES, SETTING, TEST, always, committed, rows, s
 from flowgen_analysis.cli.main import main
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.reading import flow_to_dict
-from flowgen_analysis.generation.models.background import run_model
+from flowgen_analysis.generation.models.background import BackgroundProcess, BackgroundRun, run_model
 from flowgen_analysis.generation.models.cache import request_key
 from flowgen_analysis.generation.models.catalogue import load_models
 from flowgen_analysis.generation.models.client import MAX_REPLY
@@ -258,3 +259,52 @@ def test_models_toml_of_somebody_else(name, tmp_path):
     (tmp_path / "models.toml").write_text(f"[providers.a]\n{base}{line}\n")
     with pytest.raises(InputError, match=said):
         load_models(tmp_path / "models.toml")
+
+
+def write_late(path: str, seconds: float, note) -> None:
+    """Work that does not look up, and writes in the end."""
+    note(os.getpid())
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+    open(path, "w").close()
+
+
+@pytest.mark.fault(
+    "Kills: a run of an offline model is cancelled while it learns",
+    "ended at once, nothing written, and said so",
+    tries=2,
+)
+def test_what_does_not_look_up_can_be_cancelled(tmp_path):
+    told: list[int] = []
+    for seconds, done in ((0, True), (300, False)):
+        path = tmp_path / f"{seconds}"
+        work = BackgroundProcess(write_late, str(path), seconds, on_note=told.append)
+        while len(told) <= (not done) and not work.wait(0.02):
+            pass
+        if not done:
+            work.cancel()
+        assert work.wait(60)
+        assert (work.done, path.exists()) == (done, done)
+    for pid in told:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.fault(
+    "Kills: a model run is cancelled", "ended with what is paid for kept; only whole flows in the run", tries=1
+)
+def test_a_cancelled_run_says_what_is_true(tmp_path):
+    cache, path = tmp_path / "replies.sqlite", tmp_path / "run.jsonl"
+    with Loopback(by_heart(TEST), latency_s=0.2) as server:
+        run = BackgroundRun(server.entry(max_concurrency=16), SAMPLES[:60], SETTING, cache=cache, path=path)
+        while len(server.seen) < 150:
+            time.sleep(0.005)
+        run.cancel()
+        assert run.wait(20)
+        assert set(asked(server)) == committed(cache)
+        assert rows(path) == run.result()
+        assert all(flow_to_dict(g.generated) == flow_to_dict(SAMPLES_BY_ID[g.sample_id].reference) for g in rows(path))
+
+
+SAMPLES_BY_ID = {s.id: s for s in SAMPLES}

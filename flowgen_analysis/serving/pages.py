@@ -68,12 +68,12 @@ class _Page(TornadoVoilaHandler):
             self.xsrf_token
         )  # sets the cookie that the page has to send back when it is closed, else nothing ends its kernel
         try:
-            await super().get(path)
+            await super().get(path)  # type: ignore[misc]
         except web.HTTPError as e:
             if e.status_code != 503:
                 raise
             self.set_status(503)
-            self.finish(_FULL.format(n=self.kernel_manager.max_kernels))
+            self.finish(_FULL.format(n=getattr(self.kernel_manager, "max_kernels", PAGES)))
 
 
 class PageServer(Voila):
@@ -86,11 +86,13 @@ class PageServer(Voila):
         headers = {
             "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
         }  # fmt: skip
-        return {**super().init_settings(), "headers": headers, "log_function": log_request}
+        settings: dict[str, Any] = dict(super().init_settings())  # type: ignore[arg-type]
+        return settings | {"headers": headers, "log_function": log_request}
 
     def init_handlers(self) -> list:
         """Voilà's own, with our page."""
-        return [(h[0], _Page, *h[2:]) if h[1] is TornadoVoilaHandler else h for h in super().init_handlers()]
+        found: list[Any] = list(super().init_handlers())  # type: ignore[arg-type]
+        return [(h[0], _Page, *h[2:]) if h[1] is TornadoVoilaHandler else h for h in found]
 
     def listen(self) -> None:
         """Listen, guarded."""
