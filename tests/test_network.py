@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
+from late import write_late
 from loopback import Loopback, by_heart
 from test_models import DESK, SAMPLES, SETTING, TEST, always, committed, rows, start
 
@@ -259,15 +260,6 @@ def test_models_toml_of_somebody_else(name, tmp_path):
     (tmp_path / "models.toml").write_text(f"[providers.a]\n{base}{line}\n")
     with pytest.raises(InputError, match=said):
         load_models(tmp_path / "models.toml")
-
-
-def write_late(path: str, seconds: float, note) -> None:
-    """Work that does not look up, and writes in the end."""
-    note(os.getpid())
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        pass
-    open(path, "w").close()
 
 
 @pytest.mark.fault(
