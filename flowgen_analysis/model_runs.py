@@ -27,7 +27,7 @@ from .generation.models.background import BackgroundRun
 from .generation.models.cache import ReplyCache
 from .generation.models.catalogue import ModelEntry, find_model, load_models
 from .generation.models.estimate import Estimate, estimate_run
-from .generation.models.pipeline import Event, Session, Setting, generate_flow
+from .generation.models.pipeline import Budget, BudgetReached, Event, Session, Setting, generate_flow
 from .generation.models.run import RunProgress, differs
 from .generation.models.staged import stage_flow
 from .generation.retrieval.deployments import Deployments
@@ -141,11 +141,18 @@ class ModelJob(NamedTuple):
         """What it takes, with nothing in the cache."""
         return estimate_run(self.entry, self.samples, self.setting, repeats=self.repeats)
 
-    def start(self, on_progress: Callable[[RunProgress], None] | None = None) -> BackgroundRun:
-        """Start it. on_progress: called in another thread with each `RunProgress`."""
+    @property
+    def asks(self) -> str:
+        """Who will be asked, and with the key of which variable."""
+        return f"asks {self.entry.provider.asks}"
+
+    def start(
+        self, on_progress: Callable[[RunProgress], None] | None = None, budget: Budget | None = None
+    ) -> BackgroundRun:
+        """Start it. on_progress: called in another thread with each `RunProgress`. budget: what it may cost."""
         return BackgroundRun(
             self.entry, self.samples, self.setting, path=self.path, among=self.among, cache=self.cache, name=self.name,
-            repeats=self.repeats, on_progress=on_progress,
+            repeats=self.repeats, on_progress=on_progress, budget=budget,
         )  # fmt: skip
 
 
@@ -203,11 +210,12 @@ def check_offline(model: str, *asked: object) -> None:
 
 def generate(
     project: Project, dataset: str, model: str, say: Callable[[str], None], perfect_rag: bool = False,
-    only: Collection[str] | None = None, repeats: int = 1,
+    only: Collection[str] | None = None, repeats: int = 1, budget_usd: float | None = None,
 ) -> list[Generation]:  # fmt: skip
-    """Run a model or an offline baseline and say what it will take, how far it is and where it went; each text that is said
-    takes the place of the one before. Interrupted, it keeps what is done, and gives that back. Raises `InputError`."""
-    check_offline(model, perfect_rag, only is not None, repeats != 1)
+    """Run a model or an offline baseline and say what it will take, who is asked, how far it is and where it went; each text that is
+    said takes the place of the one before. Interrupted, or before it would cost more than `budget_usd`, it keeps what is done, and
+    gives that back. Raises `InputError`."""
+    check_offline(model, perfect_rag, only is not None, repeats != 1, budget_usd is not None)
     if model in BASELINES:
         say(f"{model}: starting")
         made = make_baselines(project, dataset, [model], lambda done, n: say(f"{model}: {done}/{n} flows"))
@@ -215,11 +223,16 @@ def generate(
         run = project.run(dataset, model, project.samples(dataset))
         return list(run.generations) if run else []
     job = model_job(project, dataset, model, perfect_rag, only, repeats)
-    head = f"{job.name} over {len(job.samples)} samples of {dataset}: {job.estimate()}"
+    head = f"{job.name} over {len(job.samples)} samples of {dataset}: {job.estimate()}; {job.asks}"
     say(head)
-    started = job.start()
-    generations = started.follow(lambda p: say(f"{head}\n{p}"))
-    end = "stopped; the same call goes on from there" if started.cancelled else "done"
+    started = job.start(budget=None if budget_usd is None else Budget(budget_usd))
+    end = "done"
+    try:
+        generations = started.follow(lambda p: say(f"{head}\n{p}"))
+        if started.cancelled:
+            end = "stopped; the same call goes on from there"
+    except BudgetReached as e:
+        generations, end = started.made(), str(e)
     kept = f"kept in {job.path}" if generations else "nothing was made"
     say("\n".join([head, *([str(started.progress)] if started.progress else []), f"{end}; {kept}"]))
     return generations

@@ -192,16 +192,19 @@ class Workbench:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
 
-    def generate(self, model: str, perfect_rag: bool = False, slice: str = "", repeats: int = 1) -> None:
+    def generate(
+        self, model: str, perfect_rag: bool = False, slice: str = "", repeats: int = 1, budget_usd: float | None = None
+    ) -> None:
         """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
 
         perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
-        take, how far it is, errors and cost; interrupted, it keeps what is done, and the same call goes on from there.
+        take, who is asked, how far it is, errors and cost; interrupted, or before it would cost more than `budget_usd`, it keeps what is
+        done, and the same call goes on from there.
         Raises `InputError`.
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats)
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd)
         finally:
             self.reload()
 

@@ -6,12 +6,14 @@ which prints its address.
 
 import argparse
 import asyncio
+import functools
 import hashlib
 import json
 import re
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -128,6 +130,8 @@ class Loopback:
     async def respond(self, body: dict, fault: str | None, key: str) -> Response:
         text = answer(body, self.flow_of(requirement_of(body)))
         good = json.dumps(self.reply(body, text))
+        if fault and fault[:3] in ("301", "302", "303", "307", "308"):
+            return Response(status_code=int(fault[:3]), headers={"Location": fault[4:]})
         match fault:
             case None:
                 return Response(good, media_type="application/json")
@@ -157,6 +161,15 @@ class Loopback:
                 return JSONResponse(self.reply(body, f"I would rather not, {key}."))
             case "refusal":
                 return JSONResponse(self.reply(body, None, "content_filter"))
+            case "endless" | "endless-500":
+                return StreamingResponse(endless(), 500 if "500" in fault else 200, media_type="application/json")
+            case "bomb":
+                return Response(bomb(), headers={"Content-Encoding": "gzip"}, media_type="application/json")
+            case "no-text":  # what JSON may say and no file and no database takes
+                odd = self.reply(body, text)
+                odd |= {"model": "m\ud800", "usage": {"prompt_tokens": 10**30, "completion_tokens": 2**63}}
+                odd["choices"][0]["message"]["content"] += "\n\udfff"
+                return Response(json.dumps(odd), media_type="application/json")
             case "no-usage":
                 return JSONResponse({k: v for k, v in self.reply(body, text).items() if k != "usage"})
         return Response(status_code=503)
@@ -174,6 +187,20 @@ async def pieces(text: str, wait_s: float):
     for at in range(0, len(text), size):
         yield text[at : at + size].encode()
         await asyncio.sleep(wait_s)
+
+
+async def endless():
+    yield b'{"choices": "'
+    while True:
+        yield bytes(1 << 16).replace(b"\0", b"a")
+        await asyncio.sleep(0)
+
+
+@functools.cache
+def bomb(mebibytes: int = 256) -> bytes:
+    """So much of nothing, packed."""
+    pack = zlib.compressobj(9, wbits=31)
+    return b"".join(pack.compress(bytes(1 << 20)) for _ in range(mebibytes)) + pack.flush()
 
 
 def by_heart(path: Path) -> Callable[[str], Flow]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import joblib
 import polars as pl
@@ -26,6 +27,7 @@ from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.flows.reading import flow_to_dict, read_flow
 from flowgen_analysis.scoring.distance import tree_distances
 from flowgen_analysis.scoring.flowsim import flowsim
+from flowgen_analysis.scoring.large import batch
 from flowgen_analysis.scoring.large.batch import read_scores, score_large
 from flowgen_analysis.scoring.large.bounds import distance_bounds, keyroot_nodes
 from flowgen_analysis.scoring.options import Options, compared
@@ -544,6 +546,87 @@ def test_a_cluster_that_loses_a_worker(tmp_path):
     assert batch.generations == 1000
     whole = score_large([], pairs, tmp_path / "whole.parquet")
     assert pl.read_parquet(batch.path).equals(pl.read_parquet(whole.path))
+
+
+@pytest.mark.verify
+@pytest.mark.fault(
+    "Kills: a part that costs every worker of a Dask cluster its life",
+    "given up after four, named; what is scored is kept",
+    tries=4,
+)
+def test_a_part_that_kills_every_worker_of_a_cluster(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    folder, out = tmp_path / "lives", tmp_path / "x.parquet"
+    folder.mkdir()
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    cluster = distributed.LocalCluster(**settings, local_directory=str(tmp_path / "dask"))
+    said = r"work\[50\] to work\[59\]: costs every worker its life"
+    with (
+        cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+        pytest.raises(InputError, match=said),
+    ):
+        score_large([], poisoned_pairs(), out, part=10, options=Options(soft=deadly(str(folder), 99)))
+    assert 4 <= len(os.listdir(folder)) <= 5
+    assert len(list(tmp_path.glob(".x.parquet.parts/*.parquet"))) >= 5
+
+
+class Future:
+    def __init__(self, result):
+        self.result = result
+
+
+class Cluster:
+    """As much of a cluster as is asked of one: its workers die of whatever part holds poison, or there are none."""
+
+    def __init__(self, workers: int, poison: int | None = None):
+        self.workers, self.poison, self.cancelled = workers, poison, []
+
+    def nthreads(self) -> dict[str, int]:
+        return {str(n): 1 for n in range(self.workers)}
+
+    def submit(self, function, number, *given, pure):
+        from distributed import KilledWorker
+
+        def result():
+            if number == self.poison:
+                raise KilledWorker("part", None, 4)
+            return function(number, *given)
+
+        return Future(result)
+
+    def cancel(self, futures, force):
+        self.cancelled += futures
+
+
+@pytest.mark.fault(
+    "Kills: a part that costs every worker of a Dask cluster its life",
+    "given up, named; what is scored is kept",
+    tries=1,
+)
+@pytest.mark.fault("Kills: a Dask cluster without a worker", "given up after a minute", tries=1)
+def test_a_cluster_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def wait(futures, timeout, return_when):
+        if not cluster.workers:
+            raise distributed.TimeoutError
+        return SimpleNamespace(done=futures[:1])
+
+    monkeypatch.setattr(batch, "_ALONE_S", -1)
+    monkeypatch.setattr(distributed, "wait", wait)
+    monkeypatch.setattr(batch, "get_active_backend", lambda: (SimpleNamespace(client=cluster), 1))
+    for cluster, said in (
+        (Cluster(2, poison=7), r"work\[70\] to work\[79\]: costs every worker its life"),
+        (Cluster(0), "no worker"),
+    ):
+        out = tmp_path / f"{cluster.workers}.parquet"
+        with pytest.raises(InputError, match=said):
+            score_large([], damaged_pairs(100), out, part=10)
+        assert len(list(out.parent.glob(f".{out.name}.parts/*.parquet"))) == (7 if cluster.workers else 0)
+    cluster = Cluster(2)
+    assert score_large([], damaged_pairs(100), tmp_path / "all.parquet", part=10).generations == 100
 
 
 # --- a budget a pair ---

@@ -39,7 +39,7 @@ def project(tmp_path) -> Project:
 def serve(project: Project, server: Loopback, concurrency: int = 8) -> None:
     """Make the server the only model of the project; it wants a key."""
     (project.root / "models.toml").write_text(
-        f'[providers.loopback]\nbase_url = "{server.url}"\napi_key_env = "LOOPBACK_KEY"\n'
+        f'[providers.loopback]\nbase_url = "{server.url}"\napi_key_env = "LOOPBACK_API_KEY"\n'
         f"max_concurrency = {concurrency}\nretries = 1\n"
         '[models.loop]\nprovider = "loopback"\nendpoint_model = "loop-1"\nparams = { temperature = 0 }\n'
         'prices = { input = 1.0, output = 2.0, as_of = "2026-11-20", source = "made up" }\n'
@@ -47,8 +47,8 @@ def serve(project: Project, server: Loopback, concurrency: int = 8) -> None:
 
 
 def flowgen(project: Project, *arguments: str, key: str | None = SECRET) -> subprocess.Popen:
-    known = {k: v for k, v in os.environ.items() if k != "LOOPBACK_KEY"}
-    environment = known | ({"LOOPBACK_KEY": key} if key else {})
+    known = {k: v for k, v in os.environ.items() if k != "LOOPBACK_API_KEY"}
+    environment = known | ({"LOOPBACK_API_KEY": key} if key else {})
     command = [f"{sys.prefix}/bin/flowgen", "generate", "test", "-m", "loop", *arguments]
     return subprocess.Popen(
         command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -101,13 +101,13 @@ def test_killed_interrupted_and_run_to_the_end(project):
         assert found["stopped"]
         assert 0 < found["generations"] < SOME
         assert len(generations(project)) == found["generations"]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         before, at = committed(project), len(server.seen)
 
         code, out, err = finished(flowgen(project, *some, "--json"))
         assert code == 0, err
         found = json.loads(out)["models"]["loop"]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         made = generations(project)
         assert all(
             flow_to_dict(g.generated) == flow_to_dict(s.reference) for g, s in zip(made, SAMPLES[:SOME], strict=True)
@@ -140,7 +140,7 @@ def here(project: Project, capsys, *options: str) -> tuple[int, str, str]:
 
 def test_perfect_retrieval_stands_beside_the_plain_run(project, capsys, monkeypatch):
     """Both runs, over a slice, then one over more samples joins what is there; the prompts differ in what they show."""
-    monkeypatch.setenv("LOOPBACK_KEY", SECRET)
+    monkeypatch.setenv("LOOPBACK_API_KEY", SECRET)
     with Loopback(by_heart(TEST)) as server:
         serve(project, server)
         for options in (
@@ -154,10 +154,10 @@ def test_perfect_retrieval_stands_beside_the_plain_run(project, capsys, monkeypa
         code, out, err = here(project, capsys, "--limit", "5", "--estimate")
         assert (code, err) == (0, "")
         assert out.startswith("loop: ")
-        monkeypatch.delenv("LOOPBACK_KEY")
+        monkeypatch.delenv("LOOPBACK_API_KEY")
         code, out, err = here(project, capsys, "--repeats", "3", "--limit", "2")
         assert code == 2
-        assert err.splitlines()[-1].endswith("LOOPBACK_KEY is not set; expected its API key in there")
+        assert err.splitlines()[-1].endswith("LOOPBACK_API_KEY is not set; expected its API key in there")
         assert len(server.seen) == calls
     plain, perfect = generations(project), generations(project, "loop+perfect")
     long = [s.id for s in SAMPLES if len(s.reference.components) > 9]
@@ -181,7 +181,7 @@ def test_a_run_in_a_cell_is_in_every_view(project, monkeypatch, capsys):
     """`wb.generate`: what it takes, how far it is, an interrupt that keeps what is done, and the run in the tables."""
     from flowgen_analysis.workbench import Workbench
 
-    monkeypatch.setenv("LOOPBACK_KEY", SECRET)
+    monkeypatch.setenv("LOOPBACK_API_KEY", SECRET)
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # as in a kernel; other tests in this process may have left another
@@ -220,7 +220,7 @@ def test_a_run_in_a_cell_is_in_every_view(project, monkeypatch, capsys):
 
 def test_a_notebook_shows_one_line_and_no_key(project, monkeypatch):
     """In a real kernel: what it takes, how far it is and where it went stand in one output, which changes in its place."""
-    monkeypatch.setenv("LOOPBACK_KEY", SECRET)
+    monkeypatch.setenv("LOOPBACK_API_KEY", SECRET)
     cells = [
         "from flowgen_analysis.model_runs import cell_line, generate\nfrom flowgen_analysis.project import Project",
         "made = generate(Project.open('.'), 'test', 'loop', cell_line(), only=['" + SAMPLES[0].id + "'])",
@@ -242,7 +242,7 @@ def test_a_notebook_shows_one_line_and_no_key(project, monkeypatch):
 
 def test_one_requirement_typed_by_hand(project, monkeypatch):
     """Events with what was suggested, from a model and from an offline generator through the same door."""
-    monkeypatch.setenv("LOOPBACK_KEY", SECRET)
+    monkeypatch.setenv("LOOPBACK_API_KEY", SECRET)
 
     async def follow(model: str) -> list:
         return [e async for e in ask(project, model, SAMPLES[0].requirement)]

@@ -241,13 +241,13 @@ def test_without_usage_tokens_are_counted_here():
 def test_the_key_is_in_nothing_that_a_run_leaves(tmp_path, monkeypatch, caplog, capfd):
     """The server says the key back in every way it can; another provider's key is not sent at all."""
     secret, other = "sk-do-not-write-me-down-1234567890", "sk-of-somebody-else-1234567890"
-    monkeypatch.setenv("LOOPBACK_KEY", secret)
+    monkeypatch.setenv("LOOPBACK_API_KEY", secret)
     monkeypatch.setenv("OPENAI_API_KEY", other)
     caplog.set_level(logging.DEBUG)
     faults = ["429", "500", "400", "html", "error-body", "prose", None]
     said = []
     with Loopback(by_heart(TEST), fault=lambda b, n: faults[len(b["messages"][1]["content"]) % len(faults)]) as server:
-        model = server.entry(api_key_env="LOOPBACK_KEY", retries=1)
+        model = server.entry(api_key_env="LOOPBACK_API_KEY", retries=1)
         told = []
         for strict in (False, True):
             made = run_model(
@@ -274,10 +274,10 @@ def test_the_key_is_in_nothing_that_a_run_leaves(tmp_path, monkeypatch, caplog, 
 
 
 def test_a_missing_key_is_said_before_anything_is_asked(monkeypatch):
-    monkeypatch.delenv("LOOPBACK_KEY", raising=False)
+    monkeypatch.delenv("LOOPBACK_API_KEY", raising=False)
     with Loopback() as server:
-        with pytest.raises(InputError, match="LOOPBACK_KEY is not set"):
-            run_model(server.entry(api_key_env="LOOPBACK_KEY"), SAMPLES, SETTING)
+        with pytest.raises(InputError, match="LOOPBACK_API_KEY is not set"):
+            run_model(server.entry(api_key_env="LOOPBACK_API_KEY"), SAMPLES, SETTING)
         assert not server.seen
 
 
@@ -344,7 +344,7 @@ def kill_and_resume(tmp_path, kills: int, n: int, concurrency: int = 8, seed: in
             child.send_signal(signal.SIGKILL)
             child.communicate()
             time.sleep(0.1)
-            asked = [request_key("loopback", body) for body in server.seen[at:]]
+            asked = [request_key("loopback", server.url, body) for body in server.seen[at:]]
             assert not before & set(asked), "a reply that was committed was asked for again"
             lost = len(set(asked) - committed(cache))
             worst = max(worst, lost)
@@ -355,7 +355,7 @@ def kill_and_resume(tmp_path, kills: int, n: int, concurrency: int = 8, seed: in
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
         assert out.split() == [str(n), str(n)]
-        assert not before & {request_key("loopback", body) for body in server.seen[at:]}
+        assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         vain = len(server.seen) - expected
         assert len(committed(cache)) == expected
     assert all(
@@ -383,7 +383,7 @@ def test_two_processes_share_a_cache(tmp_path):
         for child in children:
             _, err = child.communicate(timeout=60)
             assert child.returncode == 0, err
-        keys = {request_key("loopback", body) for body in server.seen}
+        keys = {request_key("loopback", server.url, body) for body in server.seen}
         assert committed(cache) == keys
     runs = [rows(tmp_path / f"run{i}.jsonl") for i in range(2)]
     assert runs[0] == runs[1], "both go on with the reply that was committed first"

@@ -9,7 +9,7 @@ __all__ = ['generate_command', 'training_set_command', 'train_command']
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ from ..flows.files import InputError, visible
 from ..project import Project
 
 if TYPE_CHECKING:
+    from flowgen_analysis.generation.models.pipeline import Budget
     from flowgen_analysis.generation.models.run import RunProgress
     from flowgen_analysis.model_runs import ModelJob
 
@@ -75,32 +76,56 @@ def _estimated(job: "ModelJob") -> dict[str, Any]:
     return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}" + (f"; {job.note}" if job.note else "")}
 
 
-def _ran(job: "ModelJob") -> dict[str, Any]:
+def _ran(job: "ModelJob", budget: "Budget | None") -> dict[str, Any]:
     """Run it; what there is to say about it."""
+    from flowgen_analysis.generation.models.pipeline import BudgetReached
+
     estimated = _estimated(job)
-    print(estimated["said"], file=sys.stderr, flush=True)
+    print(f"{estimated['said']}; {job.asks}", file=sys.stderr, flush=True)
+    ended = ""
     with _following(job.name) as progress:
-        run = job.start()
-        made = run.follow(progress)
+        run = job.start(budget=budget)
+        try:
+            made = run.follow(progress)
+        except BudgetReached as e:
+            made, ended = run.made(), str(e)
     row: dict[str, Any] = {"estimate": estimated["estimate"], "path": str(job.path), "generations": len(made)}
+    row["asks"] = job.entry.provider.asks
     said = [f"{job.name}: {run.progress}"]
     if run.progress:
         row |= run.progress._asdict()
         row["unreadable"] = row.pop("failed")
-    row["stopped"] = run.cancelled
+    row["stopped"], row["budget_reached"] = run.cancelled, bool(ended)
     said.append(f"kept in {job.path}" if made else "nothing was made")
     if run.cancelled:
         said.append("stopped; the same command goes on from there")
+    said += [ended] if ended else []
+    row["nothing_worked"] = run.progress is not None and 0 < run.progress.calls <= sum(run.progress.errors.values())
     return row | {"said": "; ".join(said)}
 
 
-def _asked(jobs: list["ModelJob"], only_estimate: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+def _asked(
+    jobs: list["ModelJob"], only_estimate: bool, budget: "Budget | None" = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and row of each job, until one is stopped."""
     for job in jobs:
-        row = _estimated(job) if only_estimate else _ran(job)
+        row = _estimated(job) if only_estimate else _ran(job, budget)
         yield job.name, row
-        if row.get("stopped"):
+        if row.get("stopped") or row.get("budget_reached"):
             return
+
+
+def _exit_code(rows: Iterable[dict[str, Any]]) -> int:
+    """130 where a run was interrupted, 2 where every call of one failed, 1 where the budget ended one, else 0."""
+    every = list(rows)
+    if any(row.get("stopped") for row in every):
+        return 130
+    for row in every:
+        if row.get("nothing_worked"):
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(row.get("errors", {}).items()))
+            print(f"flowgen: {row['asks']}: every call failed ({kinds})", file=sys.stderr)
+            return 2
+    return 1 if any(row.get("budget_reached") for row in every) else 0
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-15
 @app.command("generate")
@@ -124,27 +149,35 @@ def generate_command(
     repeats: Annotated[int, typer.Option(help="Generations a sample.")] = 1,
     slice: Annotated[str, typer.Option("--slice", help='Only some samples: "foreach & steps > 5".')] = "",
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="US dollars; stop before a call that might cost more, and exit 1. Replies in the cache cost nothing."
+        ),
+    ] = None,
     only_estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and ask nobody.")] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Run models over a dataset: offline baselines, or models behind an API, which need a key and cost money."""
     from flowgen_analysis.baselines import BASELINES, make_baselines  # slow to import, and only this command needs it
+    from flowgen_analysis.generation.models.pipeline import Budget
     from flowgen_analysis.model_runs import check_offline
 
+    purse = None if budget is None else Budget(budget)
     project, names = Project.open(root), model or list(BASELINES)
     dataset = project.chosen(dataset)
     offline = [n for n in names if n in BASELINES]
     jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats)
     for name in offline:
-        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1)
+        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None)
     done: dict[str, Any] = {"dataset": dataset, "written": []}
     if offline:
         with progress_bar("generating") as progress:
             chosen = tuple(BASELINES) if model is None else offline
             done["written"] = [str(p) for p in make_baselines(project, dataset, chosen, progress)]
     lines = [f"wrote {p}" for p in done["written"]] or ["every run is up to date"][: len(offline)]
-    for name, row in _asked(jobs, only_estimate):
+    for name, row in _asked(jobs, only_estimate, purse):
         lines += [str(row.pop("said"))]
         done.setdefault("models", {})[name] = row
         done["written"] += [row["path"]] if row.get("generations") else []
@@ -152,8 +185,8 @@ def generate_command(
         print_json(done)
     else:
         say(*lines)
-    if any(row.get("stopped") for row in done.get("models", {}).values()):
-        raise typer.Exit(130)
+    if code := _exit_code(done.get("models", {}).values()):
+        raise typer.Exit(code)
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-17
 @app.command("training-set")

@@ -45,6 +45,7 @@ def app_command(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8866,
     theme: Annotated[str, typer.Option("--theme", help="light or dark.")] = "light",
+    pages: Annotated[int, typer.Option("--pages", min=1, help="So many open pages at a time; each has a kernel in memory.")] = 8,
     open_browser: OpenOption = True,
 ) -> None:  # fmt: skip
     """Open the workbench as an app."""
@@ -57,4 +58,5 @@ def app_command(
         free_address(host, port),
         choice("--theme", theme, ("light", "dark")),
         open_browser,
+        pages,
     )

@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from ..baselines import BASELINES, make_baselines
+from ..baselines import BASELINES, make_baseline
 from ..figures.flow_view import flow_html
 from ..figures.style import escape
 from ..flows.dataset import load_samples
 from ..flows.files import InputError
 from ..flows.keeping import keep_samples
 from ..flows.model import Flow, Generation, Sample
-from ..generation.models.background import Background, BackgroundRun
+from ..generation.models.background import Background, BackgroundProcess, BackgroundRun
+from ..generation.models.catalogue import find_model
 from ..generation.models.pipeline import Event as FlowEvent
 from ..generation.models.run import RunProgress
-from ..model_runs import ask, model_choices, model_job
+from ..model_runs import ask, model_choices, model_job, project_models
 from ..project import Project
 from .sheets import Shared, Sheet, button, entry, select
 
@@ -66,7 +67,8 @@ class RunSheet(Sheet):
             return self.told
         if self.offline:
             return _line(f"{self.settings['model']} is an offline baseline: no call, no cost.")
-        return _line(f"{len(self.job().samples)} samples: {self.job().estimate()}")
+        job = self.job()
+        return _line(f"{len(job.samples)} samples: {job.estimate()}; {job.asks}")
 
     def job(self):
         """The run that the settings describe. Raises `InputError`."""
@@ -85,7 +87,8 @@ class RunSheet(Sheet):
             self.running.cancel()
             return
         if self.offline:
-            self.running = Background(self._make_offline)
+            root, name = str(self.project.root), self.settings["model"]
+            self.running = BackgroundProcess(make_baseline, root, self.dataset, name, on_note=self._flows)
         else:
             self.running = self.job().start(self._progress)
         self.tell(_line("starting"))
@@ -95,9 +98,6 @@ class RunSheet(Sheet):
         """Show `html` as how far it is."""
         self.told = html
         self.refresh()
-
-    async def _make_offline(self) -> None:
-        make_baselines(self.project, self.dataset, [self.settings["model"]], self._flows)
 
     def _flows(self, done: int, total: int) -> None:
         self.tell(bar_html(done, total, f"{done}/{total} flows"))
@@ -118,9 +118,15 @@ class RunSheet(Sheet):
         except Exception as e:
             self.tell(_line(str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"))
             return
-        end = "stopped; Run goes on from here" if running.cancelled else "done"
-        self.tell(_line(f"{end}. {last or ''}"))
-        self.on_done()
+        if isinstance(running, BackgroundProcess):
+            self.tell(_line("done." if running.done else "stopped; nothing was written."))
+            stopped = not running.done
+        else:
+            stopped = False  # what is done is kept
+            end = "stopped; Run goes on from here" if running.cancelled else "done"
+            self.tell(_line(f"{end}. {last or ''}"))
+        if not stopped:
+            self.on_done()
 
 
 def bar_html(done: int, total: int, text: str) -> str:
@@ -171,7 +177,15 @@ class AskSheet(Sheet):
 
     def answer(self) -> str:
         """The flow as it stands."""
-        return growing_html(self._events) + (_line(self._kept) if self._kept else "")
+        shown = growing_html(self._events) + (_line(self._kept) if self._kept else "")
+        return shown or _line(self.asks())
+
+    def asks(self) -> str:
+        """Who will be asked, and with the key of which variable."""
+        name = self.settings["model"]
+        if name in BASELINES:
+            return f"{name} is an offline baseline: no call, no cost."
+        return f"{name} asks {find_model(project_models(self.project), name).provider.asks}."
 
     def press(self, name: str) -> None:
         """Generate, stop, or keep."""

@@ -79,9 +79,9 @@ def running_lab(home: Path) -> Iterator[Lab]:
 
 
 @contextmanager
-def running_app(home: Path, root: Path | None = None) -> Iterator[Lab]:
+def running_app(home: Path, root: Path | None = None, pages: int = 8) -> Iterator[Lab]:
     """`flowgen app`, keeping everything it writes under `home`, on the project at `root`, by default a copy of ours."""
-    with serving("app", home, root or new_project(home)) as app:
+    with serving("app", home, root or new_project(home), f"--pages={pages}") as app:
         yield app
 
 
@@ -94,12 +94,12 @@ def new_project(home: Path) -> Path:
 
 
 @contextmanager
-def serving(command: str, home: Path, root: Path) -> Iterator[Lab]:
+def serving(command: str, home: Path, root: Path, *options: str) -> Iterator[Lab]:
     """A server of `flowgen` on the project at `root`; the address is the one it prints."""
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
     env = os.environ | {name: str(home / name.lower()) for name in folders}
     flowgen = Path(sys.executable).with_name("flowgen")
-    call = [flowgen, command, "--no-open", f"--port={free_port()}", "-C", root]
+    call = [flowgen, command, "--no-open", f"--port={free_port()}", "-C", root, *options]
     log = home / f"{command}.log"
     with log.open("w") as out:
         server = subprocess.Popen(call, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=root)

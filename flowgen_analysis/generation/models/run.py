@@ -19,7 +19,7 @@ from ...flows.model import Generation, Sample
 from .cache import ReplyCache
 from .catalogue import ModelEntry
 from .client import Client
-from .pipeline import Session, Setting, generate_flow
+from .pipeline import Budget, Session, Setting, generate_flow
 from .prompts import DEPTH, Depth
 
 # %% ../../../nbs/generation/models/10_run.ipynb #cell-05
@@ -63,24 +63,25 @@ async def generate_run_async(
     model: ModelEntry, samples: Sequence[Sample], setting: Setting | Callable[[Sample], Setting], *,
     path: str | Path | None = None, among: Sequence[Sample] | None = None, cache: ReplyCache | str | Path = ":memory:",
     name: str | None = None, repeats: int = 1, strict: bool = False, depth: Depth = DEPTH,
-    progress: Callable[[RunProgress], None] | None = None, client: Client | None = None,
+    progress: Callable[[RunProgress], None] | None = None, client: Client | None = None, budget: Budget | None = None,
 ) -> list[Generation]:  # fmt: skip
     """The generations of `model` over `samples`, in order, written to `path` where one is given.
 
     setting: environment and retriever, for all or from a sample. among: the samples of the dataset, where `samples` are
     only some of them; rows of the others that were made in the same way stay in the file. cache: of replies, or its file. name: the model's name
-    in the run, `model.name` where none is given. progress: called after each call and each generation. Raises
-    `InputError` where every call would fail, and `CancelledError`; both after what is done is written.
+    in the run, `model.name` where none is given. progress: called after each call and each generation. budget: what it may
+    cost. Raises `InputError` where every call would fail, `BudgetReached`, and `CancelledError`; all after what is done is written.
     """
     run = ModelRun(
         model, samples, setting, path=path, among=among, cache=cache, name=name, repeats=repeats, strict=strict, depth=depth,
-        progress=progress, client=client,
+        progress=progress, client=client, budget=budget,
     )  # fmt: skip
     await run.work()
     return run.generations()
 
 
 _FLOWS_A_SLOT = 4
+_LAST_S = 20
 
 
 class ModelRun:
@@ -91,13 +92,16 @@ class ModelRun:
         path: str | Path | None = None, among: Sequence[Sample] | None = None,
         cache: ReplyCache | str | Path = ":memory:", name: str | None = None, repeats: int = 1, strict: bool = False,
         depth: Depth = DEPTH, progress: Callable[[RunProgress], None] | None = None, client: Client | None = None,
+        budget: Budget | None = None,
     ):  # fmt: skip
         self.samples, self.repeats, self.name, self._path = list(samples), repeats, name or model.name, path
         self.among = list(among or samples)
         self._own = None if isinstance(cache, ReplyCache) else ReplyCache(cache)
         self._tell = progress
         store = cache if isinstance(cache, ReplyCache) else self._own
-        self.session = Session(model, setting, store, strict=strict, depth=depth, client=client, note=self.tell)
+        self.session = Session(
+            model, setting, store, strict=strict, depth=depth, client=client, note=self.tell, budget=budget
+        )
         self.todo = [(s, r) for r in range(repeats) for s in sorted(samples, key=lambda s: -len(s.requirement))]
         self.done: dict[tuple[str, int], Generation] = {}
         self.start = time.perf_counter()
@@ -121,6 +125,8 @@ class ModelRun:
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
+            if any(task.done() and not task.cancelled() and task.exception() for task in tasks):
+                self.session.client.grace_s = _LAST_S  # nobody waits for a button: what is paid for may arrive
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)

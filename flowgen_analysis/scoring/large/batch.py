@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
+from joblib.parallel import effective_n_jobs, get_active_backend
 
 from ...flows.files import InputError, in_memory, parse_json, read_text, reason, write_bytes, write_text
 from ...flows.model import Sample
@@ -215,7 +217,8 @@ def _score(parts: _Parts, jobs: int | None, told: Callable[[], Any]) -> None:
 
     def run(calls: Iterable[Any]) -> None:
         settings: Any = {"return_as": "generator_unordered", "batch_size": 1}
-        rows: Any = Parallel(jobs, **settings)(calls)
+        client = getattr(get_active_backend()[0], "client", None)
+        rows: Any = Parallel(jobs, **settings)(calls) if client is None else _on_cluster(parts, client, calls)
         try:
             for number, found in rows:
                 if isinstance(found, tuple):
@@ -242,6 +245,47 @@ def _score(parts: _Parts, jobs: int | None, told: Callable[[], Any]) -> None:
     told()
 
 
+_ALONE_S = 60  # seconds without any worker, until there will be none
+
+
+def _on_cluster(parts: _Parts, client: Any, calls: Iterable[Any]) -> Iterator[Any]:
+    """Make calls on a Dask cluster, twice as many at a time as it has threads. Raises `InputError` for a part that costs every worker
+    its life, and where no worker is left: joblib would wait for both without end."""
+    from distributed import KilledWorker, TimeoutError, wait
+
+    todo, running, last = iter(calls), {}, time.monotonic()
+    try:
+        while True:
+            room = max(2, 2 * sum(client.nthreads().values())) - len(running)
+            for function, given, named in islice(todo, max(0, room)):
+                running[client.submit(function, *given, **named, pure=False)] = given[0]
+            if not running:
+                return
+            try:
+                ended = wait(list(running), timeout=_ALONE_S / 6, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                ended = []
+            if ended or client.nthreads():
+                last = time.monotonic()
+            elif time.monotonic() - last > _ALONE_S:
+                raise InputError("the cluster", f"has had no worker for {_ALONE_S} s", "one or more")
+            for future in ended:
+                number = running.pop(future)
+                try:
+                    yield future.result()
+                except KilledWorker:
+                    raise _deadly(parts, number, "as often as the cluster tries") from None
+    finally:
+        client.cancel(list(running), force=True)
+
+
+def _deadly(parts: _Parts, number: int, often: str) -> InputError:
+    return InputError(
+        parts.place(number), f"costs every worker its life ({often}), most likely for memory",
+        remedy="give it more memory, a smaller `part` or a smaller budget; what is scored is kept",
+    )  # fmt: skip
+
+
 def _again(parts: _Parts, number: int, run: Callable[[Iterable[Any]], None]) -> None:
     """Score a part alone that went down with a worker."""
     for _ in range(_TRIES):
@@ -249,10 +293,7 @@ def _again(parts: _Parts, number: int, run: Callable[[Iterable[Any]], None]) -> 
             return run([parts.call(number)])
         except BrokenProcessPool:
             continue
-    raise InputError(
-        parts.place(number), f"costs every worker its life ({_TRIES + 1} were killed), most likely for memory",
-        remedy="give it more memory, a smaller `part` or a smaller budget; what is scored is kept",
-    )  # fmt: skip
+    raise _deadly(parts, number, f"{_TRIES + 1} were killed")
 
 
 def _workers(jobs: int | None, total: int, part: int) -> int | None:
