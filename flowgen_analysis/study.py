@@ -7,7 +7,7 @@ __all__ = ['MANY', 'LOOKED_AT', 'REPAIRED', 'SEARCHED', 'BOARDS', 'deployments',
 
 # %% ../nbs/03_study.ipynb #cell-02
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -399,10 +399,9 @@ class Study(Scored):
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
             return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
-        search = self.searched(metric, tuple(kinds), first)
-        losses = lambda: self.losses(metric)  # noqa: E731
+        search, why = self.searched(metric, tuple(kinds), first), partial(self.losses, metric)
         return self._once(
-            key, lambda: board(search, {first: _asked(search.index, first, against, cause, losses)}, **options)
+            key, lambda: board(search, {first: _asked(search.index, first, against, cause, why)}, **options)
         )
 
     def boards(self, metric: str = "inputs", more: Sequence[str] = (), **options: Any) -> Board:
@@ -415,8 +414,7 @@ class Study(Scored):
         """What boards are made from: the columns of the dataset and which of them meet. Of a large dataset on some samples, the same
         each time. kinds: only these; with `cause` among them, how `model` lost."""
         own = model if "cause" in kinds else ""
-        losses = lambda: self.losses(metric)  # noqa: E731
-        make = lambda: _search(self.index(metric), self.by_id, kinds, own, losses)  # noqa: E731
+        make = lambda: _search(self.index(metric), self.by_id, kinds, own, partial(self.losses, metric))  # noqa: E731
         return self._once(("searched", metric, *kinds, "|", own), make)
 
     def review(self, metric: str = "inputs") -> pl.DataFrame:

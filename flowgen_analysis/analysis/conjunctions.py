@@ -265,8 +265,7 @@ def _triples(
     total, variance = np.zeros(width, np.float32), np.zeros(width, np.float32)
     best, found, last, reach, now = 0.0, 0, table.shape[1] - 2, keep[0, 2], 0
     for k in leads:
-        count, cluster = 0, -1
-        size, share = 0.0, 0.0
+        count, cluster, size, share = 0, -1, np.float32(0), np.float32(0)
         for t in range(ends[k], ends[k + 1]):
             m = members[t]
             if not active[m]:
