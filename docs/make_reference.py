@@ -243,8 +243,9 @@ def command_page() -> str:
     """`flowgen` and all its commands, as they describe themselves."""
     import typer
 
-    from flowgen_analysis.cli.main import app
+    from flowgen_analysis.cli.main import app, load_commands
 
+    load_commands()
     root = typer.main.get_command(app)
     parts = [f"{NOTE}\n# `flowgen`", "[Index](README.md)", prose(root.help or "")]
     plain = [

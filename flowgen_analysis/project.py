@@ -69,6 +69,22 @@ class Project(NamedTuple):
         """Names of the datasets, sorted."""
         return sorted(p.stem for p in (self.root / "datasets").glob("*.jsonl"))
 
+    def chosen(self, dataset: str | None = None) -> str:
+        """The dataset that was asked for, else the only one there is, else `test`. Raises `InputError`, which lists them."""
+        names = self.datasets()
+        if dataset:
+            return dataset
+        if len(names) == 1 or "test" in names:
+            return "test" if "test" in names else names[0]
+        if not names:
+            raise InputError(
+                str(self.root / "datasets"),
+                "holds no dataset",
+                "a .jsonl file of samples",
+                "bring some: flowgen import",
+            )
+        raise InputError("dataset", "is not named, and there are several", f"one of {', '.join(names)}")
+
     def samples(self, dataset: str) -> list[Sample]:
         """The samples of a dataset. Raises `InputError`, which lists the datasets there are."""
         path = self.dataset_path(dataset)

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets
 import polars as pl
 
-from .analysis.discover import Discovery
+from .analysis.board import Board
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
@@ -24,7 +24,6 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.tables import subset_html
 from .flows.dataset import Run
-from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
@@ -55,15 +54,12 @@ class Workbench:
 
     @classmethod
     def open(cls, path: str | Path = ".", dataset: str | None = None) -> "Workbench":
-        """The workbench of a dataset in the project at `path`; the first dataset where none is named.
+        """The workbench of a dataset in the project at `path`; where none is named the only one, else `test`.
 
         A dataset without any run gets those of the offline baselines. Raises `InputError`.
         """
         project = Project.open(path)
-        names = project.datasets()
-        if dataset is None and not names:
-            raise InputError(str(project.root / "datasets"), "holds no dataset", "a .jsonl file of samples")
-        dataset = dataset or names[0]
+        dataset = project.chosen(dataset)
         if not project.run_paths(dataset):
             make_baselines(project, dataset)
         return cls(project, dataset)
@@ -143,9 +139,9 @@ class Workbench:
         """Models paired on the samples of each slice: difference with its interval, p, q over the frame."""
         return self.study.compare(models, slices=tuple(slices), metric=metric)
 
-    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Discovery:
-        """Slices in which `model` loses most, or differs most from `against`. Options as in `analysis.discover`."""
-        return self.study.discover(model, against, metric, **options)
+    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Board:
+        """What `model` fails at, in the words of the dataset, or where it and `against` differ. Options as in `study.board`."""
+        return self.study.board(model, against, metric, **options)
 
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""

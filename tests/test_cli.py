@@ -1,10 +1,16 @@
 """`flowgen`: what it prints, where, and how it exits."""
 
 import json
+import subprocess
+import sys
 
 import polars as pl
 import pytest
+import typer
 from shell import flowgen, flowgen_process
+
+from flowgen_analysis import __version__
+from flowgen_analysis.cli.app import COMMANDS, app, load_commands
 
 SAMPLE = {"id": "a", "requirement": "Log it", "expected": {"trigger": None, "components": [{"name": "log", "step": 1}]}}
 GENERATION = {"id": "a", "model": "m", "repeat": 0, "generated": SAMPLE["expected"]}
@@ -158,3 +164,30 @@ def check_failed(done, said):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
+
+
+def test_help_lists_every_command_as_it_describes_itself_and_imports_none():
+    load_commands()
+    made = typer.main.get_command(app).commands
+    assert {name: " ".join(c.help.split("\n\n")[0].split()) for name, c in made.items()} == {
+        name: said for name, (_, said) in COMMANDS.items()
+    }
+    heavy = "import sys; from flowgen_analysis.cli.main import main; main(['--help']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "polars", "pydantic", "rich.table", "flowgen_analysis.study"} & set(loaded)
+
+
+def test_version():
+    done = flowgen("--version")
+    assert (done.returncode, done.stdout) == (0, f"flowgen {__version__}\n")
+
+
+def test_a_dataset_that_is_not_named_is_the_only_one_or_test(tmp_path):
+    flowgen("init", tmp_path)
+    check_failed(flowgen("matrix", cwd=tmp_path), "holds no dataset")
+    lines(tmp_path / "datasets" / "zeta.jsonl", SAMPLE)
+    assert "zeta" in flowgen("matrix", cwd=tmp_path).stdout
+    lines(tmp_path / "datasets" / "alpha.jsonl", SAMPLE)
+    check_failed(flowgen("matrix", cwd=tmp_path), "there are several; expected one of alpha, zeta")
+    lines(tmp_path / "datasets" / "test.jsonl", SAMPLE)
+    assert flowgen("matrix", cwd=tmp_path).stdout.startswith("test: 1 samples")

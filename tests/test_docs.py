@@ -11,13 +11,14 @@ import pytest
 import typer
 from shared import ROOT
 
-from flowgen_analysis.cli.main import app
+from flowgen_analysis.cli.main import app, load_commands
 
 sys.path.insert(0, str(ROOT / "docs"))
 import make_reference as reference
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 TUTORIALS = sorted((ROOT / "nbs" / "tutorials").glob("*.ipynb"))
+load_commands()
 COMMANDS = dict(reference.commands(typer.main.get_command(app)))
 
 

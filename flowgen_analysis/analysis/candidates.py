@@ -192,7 +192,9 @@ def candidates(
     for row in sorted(rows, key=lambda r: (order[r[0]], len(r[1]), r[1])):
         told.setdefault((row[2].tobytes(), row[3].tobytes()), []).append(row)
     groups = _chosen(list(told.values()), most)
-    inside, outside = (np.array([g[0][k] for g in groups], np.uint64).reshape(len(groups), -1) for k in (2, 3))
+    inside, outside = (
+        np.array([g[0][k] for g in groups], np.uint64).reshape(len(groups), -(-len(own) // 64)) for k in (2, 3)
+    )
     texts, kinds = ([str(g[0][k]) for g in groups] for k in (1, 0))
     return Candidates(texts, kinds, [[r[1] for r in g[1:]] for g in groups], inside, outside, len(own))
 

@@ -62,6 +62,7 @@ class Columns:
         self._kept: dict[Leaf, Sets] = {}
         self._open: list[str] = []  # saved slices that are being read
         self._read: dict[str, Sets] = {}  # and those that were, for one question
+        self._book: list[tuple[str, str]] = []  # all of them, (name, text), as they were when it was asked
 
     def sets(self, leaf: Leaf) -> Sets:
         """The packed sets of samples inside and outside. Raises `QueryError` for what is not there."""
@@ -109,9 +110,11 @@ class Columns:
 
     def _saved(self, leaf: Saved) -> Sets:
         """What a saved slice holds. Each is read once a question, however often others lead to it."""
-        named = [text for name, text in self.corpus.saved() if name == leaf.name]
+        if not self._open:
+            self._read, self._book = {}, list(self.corpus.saved())
+        named = [text for name, text in self._book if name == leaf.name]
         if not named:
-            known = {name: str(Saved(name))[3:] for name, _ in self.corpus.saved()}
+            known = {name: str(Saved(name))[3:] for name, _ in self._book}
             told = f"asks for {_short(leaf.name)}, which is no saved slice"
             raise self.unknown(leaf, leaf.name, told, known, "none is saved", "in ")
         if len(set(named)) > 1:
@@ -141,10 +144,7 @@ class Columns:
                 ) from None
             finally:
                 self._open.pop()
-        found = self._read[leaf.name]
-        if not self._open:
-            self._read.clear()
-        return found
+        return self._read[leaf.name]
 
     def count(self, text: str) -> int | None:
         """How many samples a text holds; None for one that is no slice."""

@@ -26,6 +26,7 @@ from flowgen_analysis.cli.app import (
 )
 from ..figures.style import p_value, percent, signed, span
 from ..flows.files import InputError
+from ..scoring.kinds import KINDS
 from ..scoring.scores import METRICS
 from ..study import Study, open_study
 
@@ -43,7 +44,7 @@ def scored(dataset: str, run_files: list[Path] | None, root: Path, metric: str) 
 # %% ../../nbs/cli/04_analysis.ipynb #cell-04
 @app.command("compare")
 def compare_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model to compare (default: all).")] = None,
     baseline: Annotated[str, typer.Option(help="Compare each with this one only.")] = "",
@@ -103,41 +104,49 @@ def _print_notes(study: Study) -> None:
 # %% ../../nbs/cli/04_analysis.ipynb #cell-06
 @app.command("discover")
 def discover_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Where does this model lose? (default: the first)")] = "",
+    model: Annotated[str, typer.Option("--model", "-m", help="What does this model fail at? (default: the best)")] = "",
     against: Annotated[str, typer.Option(help="Or: where do the two differ?")] = "",
-    order: Annotated[int, typer.Option(min=1, max=3, help="Features in a slice, at most.")] = 3,
-    minimum: Annotated[int, typer.Option(min=2, help="Samples in a slice, at least.")] = 5,
+    cause: Annotated[str, typer.Option(help="Or: where does it lose by this cause, such as wrong_table?")] = "",
     top: Annotated[int, typer.Option(min=1, help="Slices to show.")] = 10,
-    by: Annotated[str, typer.Option(help="Rank by effect or coverage.")] = "effect",
+    exploratory: Annotated[bool, typer.Option("--exploratory", help="Show what chance may explain, too.")] = False,
     metric: MetricOption = METRICS[0],
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Search every conjunction of features for where a model loses, or where two models differ."""
-    choice("--by", by, ("effect", "coverage"))
+    """Search all that can be said of the samples for where a model fails, or where two models differ."""
     study = scored(dataset, run_files, root, metric)
     models = study.index(metric).models
-    first = model or models[0]
-    for name in filter(None, (first, against)):
+    for name in filter(None, (model, against)):
         choice("--model", name, models)
-    found = study.discover(first, against, metric, order=order, minimum=minimum, top=top, by=by)
-    about = f"{first} − {against}" if against else f"loss of {first}"
+    if cause:
+        choice("--cause", cause, tuple(KINDS))
+    first = model or study.models[0]
+    found = study.board(first, against, metric, cause=cause, top=top, **({"level": 1.0} if exploratory else {}))
+    about = f"where {first} and {against} differ" if against else f"what {first} fails at"
     if as_json:
         head = {
             "metric": metric,
-            "target": about,
+            "about": about,
             "samples": found.samples,
-            "tried": found.tried,
+            "looked": found.looked,
             "family": found.family,
         }
         print_json(head | {"exploratory": found.exploratory, "slices": found.frame.to_dicts()})
         return
     rows = [
-        [r["slice"], str(r["n"]), percent(r["mean"]), percent(r["outside"]), signed(r["held_effect"]),
-         span(r["low"], r["high"]), percent(r["found_again"]), percent(r["coverage"]), p_value(r["p"])]
+        [r["slice"], str(r["n"]), percent(r["score"]), percent(r["others"]), signed(_lower(r["effect"])),
+         span(_lower(r["high"]), _lower(r["low"])), percent(r["explained"]), signed(_lower(r["held_effect"])), p_value(r["p"])]
         for r in found.frame.to_dicts()
     ]  # fmt: skip
-    heads = ["", "n", "inside", "outside", "held out", "95%", "found again", "coverage", "p (best of all)"]
-    print_table(f"{about}, exploratory: {found.family}", heads, rows)
+    heads = ["", "n", "score", "others", "against the rest", "95%", "of its loss, %", "held out", "p (best of all)"]
+    if rows:
+        print_table(f"{about}: {found.family}", heads, rows)
+    else:
+        print(f"{about}: nothing stands out from chance. {found.family} --exploratory shows what comes nearest.")
+
+
+def _lower(loss: float | None) -> float | None:
+    """A loss as points of score."""
+    return None if loss is None else -loss

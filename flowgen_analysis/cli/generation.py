@@ -71,7 +71,7 @@ def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
 # %% ../../nbs/cli/06_generation.ipynb #cell-12
 def _estimated(job: "ModelJob") -> dict[str, Any]:
     estimate = job.estimate()
-    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}"}
+    return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}" + (f"; {job.note}" if job.note else "")}
 
 
 def _ran(job: "ModelJob") -> dict[str, Any]:
@@ -104,7 +104,12 @@ def _asked(jobs: list["ModelJob"], only_estimate: bool) -> Iterator[tuple[str, d
 # %% ../../nbs/cli/06_generation.ipynb #cell-15
 @app.command("generate")
 def generate_command(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of the project.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test)."
+        ),
+    ] = "",
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,6 +132,7 @@ def generate_command(
     from flowgen_analysis.model_runs import check_offline
 
     project, names = Project.open(root), model or list(BASELINES)
+    dataset = project.chosen(dataset)
     offline = [n for n in names if n in BASELINES]
     jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats)
     for name in offline:

@@ -13,6 +13,7 @@ import typer
 
 from .app import HERE, JsonOption, RootOption, app, print_json
 from ..flows.files import InputError
+from ..project import Project
 from ..reports.content import number
 from ..reports.differences import compare_reports, load_report
 from ..reports.write import FORMS, check_form, write_report
@@ -23,7 +24,12 @@ _FORMS = f"The file to write: {', '.join(FORMS)}, or a folder for the tables."
 
 @app.command("report")
 def report_command(
-    dataset: Annotated[str, typer.Argument(metavar="[DATASET]", help="A dataset of the project.")] = "",
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test)."
+        ),
+    ] = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help=_FORMS)] = None,
     compared: Annotated[
         tuple[Path, Path] | None,
@@ -41,10 +47,9 @@ def report_command(
         if dataset:
             raise InputError("--compare", f"has a dataset beside it ({dataset})", "two reports alone")
         return _compare(compared, output, date, as_json)
-    if not dataset:
-        raise InputError("report", "has no dataset", "flowgen report DATASET, or --compare OLD NEW")
     from flowgen_analysis.workbench import Workbench  # brings the widgets
 
+    dataset = Project.open(root).chosen(dataset)
     path = output or root / "reports" / f"{dataset}.md"
     check_form(path)
     written = Workbench.open(root, dataset).report(path, title=title, date=date, baseline=baseline, samples=samples)

@@ -159,7 +159,7 @@ def _scores_json(scores: Scores, rows: Sequence[Headline]) -> dict[str, Any]:
 # %% ../../nbs/cli/01_scoring.ipynb #cell-21
 @app.command("score")
 def score_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a row a generation: .parquet or .csv.")

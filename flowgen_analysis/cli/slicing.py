@@ -33,7 +33,7 @@ from ..study import open_study
 # %% ../../nbs/cli/05_slicing.ipynb #cell-04
 @app.command("matrix")
 def matrix_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The CSV (default: the project's).")] = None,
     root: RootOption = HERE,
     as_json: JsonOption = False,
@@ -53,7 +53,7 @@ def matrix_command(
 # %% ../../nbs/cli/05_slicing.ipynb #cell-06
 @app.command("slices")
 def slices_command(
-    dataset: DatasetArgument,
+    dataset: DatasetArgument = "",
     run_files: RunArguments = None,
     slice: Annotated[
         list[str] | None,

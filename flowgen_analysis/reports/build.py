@@ -33,7 +33,7 @@ _REST: tuple[tuple[str, Callable[[Study], Section | str]], ...] = (
     ("Subsets (Table 5)", features.subsets),
     ("Human agreement (Table 6)", results.agreement),
     ("Features (Table 7)", features.features),
-    ("Slices searched", evidence.slices),
+    ("What each model fails at", evidence.slices),
     ("Causes of loss", evidence.causes),
 )
 

@@ -13,8 +13,9 @@ from typing import Any
 from ..baselines import BASELINES, make_baselines
 from ..figures.flow_view import flow_html
 from ..figures.style import escape
-from ..flows.dataset import load_samples, save_samples
+from ..flows.dataset import load_samples
 from ..flows.files import InputError
+from ..flows.keeping import keep_samples
 from ..flows.model import Flow, Generation, Sample
 from ..generation.models.background import Background, BackgroundRun
 from ..generation.models.pipeline import Event as FlowEvent
@@ -203,7 +204,7 @@ class AskSheet(Sheet):
             id=f"{name}-{number:03}", requirement=self.settings["requirement"].strip(), expected=expected,
             environment=self.settings["environment"],
         )  # fmt: skip
-        save_samples(path, [*samples, sample])
+        keep_samples(path, [sample])
         return sample
 
     async def _listen(self) -> None:

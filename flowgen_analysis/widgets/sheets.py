@@ -14,7 +14,7 @@ from typing import Any
 import traitlets
 
 from ..figures.differences import compare_html, regressions_html
-from ..figures.discoveries import causes_html, clusters_html, discovery_html, queue_html, repairs_html
+from ..figures.discoveries import board_html, causes_html, clusters_html, queue_html, repairs_html
 from ..figures.style import escape
 from ..flows.files import InputError
 from ..scoring.kinds import KINDS
@@ -230,34 +230,35 @@ class Causes(Sheet):
 
 # %% ../../nbs/widgets/03_sheets.ipynb #cell-17
 class Discover(Sheet):
-    """The slices with the most loss or the largest difference, checked on samples that the search did not see; and the queue."""
+    """What a model fails at, in the words of the dataset: a board, a row a slice; and the samples that no feature explains."""
 
     def __init__(self, shared: Shared, study: StudyOf):
         self.study = study
         models = study().models
-        super().__init__(shared, model=models[0] if models else "", against="", by="effect")
+        super().__init__(shared, model=models[0] if models else "", against="", cause="", rows="")
 
     def controls(self) -> list[dict[str, Any]]:
-        """Whose loss, or whose difference; ranked by what."""
+        """Whose loss, all of it or by one cause, or whose difference; and whether to show what chance may explain."""
+        model = self.settings["model"]
         models = {m: m for m in self.study().models}
-        others = {"": "– its loss –"} | {m: f"minus {m}" for m in models if m != self.settings["model"]}
-        ranks = {"effect": "effect", "coverage": "coverage of loss"}
+        others = {"": "– its loss –"} | {m: f"against {m}" for m in models if m != model}
+        rows = {"": "beyond chance", "all": "what chance may explain too"}
         return [
-            select("model", "Model", self.settings["model"], models),
+            select("model", "Model", model, models),
             select("against", "", self.settings["against"], others, "Its loss, or its difference to another model"),
-            select("by", "Ranked by", self.settings["by"], ranks),
+            select("cause", "lost by", self.settings["cause"], {"": "any cause"} | KINDS),
+            select("rows", "Rows", self.settings["rows"], rows),
         ]
 
     def answer(self) -> str:
-        """What the search found, and the samples that no feature explains."""
-        study, model, against, metric = (
-            self.study(),
-            self.settings["model"],
-            self.settings["against"],
-            self.shared.metric,
-        )
-        pair = bool(against) and against != model
-        found = study.discover(model, against if pair else "", metric, by=self.settings["by"])
-        first = discovery_html(found, f"{model} − {against}" if pair else f"loss of {model}", both=pair)
+        """The board, and the samples that no feature explains."""
+        study, metric, asked = self.study(), self.shared.metric, self.settings
+        model, cause = asked["model"], asked["cause"]
+        against = asked["against"] if asked["against"] != model else ""
+        about = f"Where {model} and {against} differ" if against else f"What {model} fails at"
+        about += f", by {KINDS[cause].lower()}" if cause and not against else ""
+        options = {"level": 1.0} if asked["rows"] else {}
+        found = study.board(model, against, metric, cause="" if against else cause, **options)
         requirements = {i: s.requirement for i, s in study.by_id.items()}
-        return f"{first}<h3>What the features do not explain</h3>{queue_html(study.review(metric), requirements)}"
+        queue = queue_html(study.review(metric), requirements)
+        return f"{board_html(found, about)}<h3>What the features do not explain</h3>{queue}"

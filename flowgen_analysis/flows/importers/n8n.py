@@ -12,7 +12,7 @@ from typing import Any
 from ..files import InputError
 from .common import Node, as_query, pill
 from .connectors import as_dict
-from .graph import Forward, Spot, Tree, forward
+from .graph import Forward, Spot, Tree, as_nodes, forward
 from flowgen_analysis.flows.importers.n8n_nodes import (
     ELSEWHERE,
     Graph,
@@ -56,17 +56,7 @@ class _Reader:
 
     def nodes(self, spots: list[Spot]) -> list[Node]:
         """The nodes of a sequence."""
-        found: list[Node] = []
-        for spot in spots:
-            if spot.branches:
-                branches = [Node("BRANCH", children=self.nodes(b)) for b in spot.branches]
-                found.append(Node("PARALLEL", children=branches))
-            elif spot.node.startswith("back:"):
-                target = spot.node[5:].rsplit(":", 1)[0]
-                found.append(Node("GOBACKTO", annotation=f"back to {target}", inputs=[("step", pill(target))]))
-            else:
-                found += self.one(spot)
-        return found
+        return as_nodes(spots, self.one)
 
     def one(self, spot: Spot) -> list[Node]:
         """The nodes of one spot."""

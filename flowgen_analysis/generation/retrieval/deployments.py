@@ -24,7 +24,7 @@ class Deployments:
     """From a sample to its `Setting`: its environment, from the folder, and a retriever.
 
     examples: samples to learn the words of people from, never those that are asked about. default: the environment of
-    samples that name none. scorers, seed: see `EnvironmentRetriever`.
+    samples that name none; where it is empty, such a sample has none. scorers, seed: see `EnvironmentRetriever`.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class Deployments:
     def environment(self, sample: Sample) -> Environment:
         """The environment that `sample` names. Raises `InputError` where there is no such file."""
         name = sample.environment or self.default
+        if not name:
+            raise InputError(sample.id, "has no environment", "the steps and tables a model may use")
         if name not in self._environments:
             if not re.fullmatch(r"[\w-]+", name):
                 raise InputError(f"{sample.id} environment", f"is {name[:40]!r}", "the name of an environment")

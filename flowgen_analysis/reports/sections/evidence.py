@@ -6,8 +6,6 @@
 __all__ = ['slices', 'causes', 'behind', 'to_read']
 
 # %% ../../../nbs/reports/sections/01_evidence.ipynb #cell-02
-from typing import Any
-
 import polars as pl
 
 from ...analysis.compare import LEVEL, verdict
@@ -37,56 +35,43 @@ from ...study import Study
 
 # %% ../../../nbs/reports/sections/01_evidence.ipynb #cell-04
 _TOP = 4
-_MODELS = 4  # searched at most, the best ones
+_LEAST = 20  # samples that can be searched
 
 
 def slices(study: Study) -> Section | LEFT_OUT:
-    """Slices in which each model loses most: found on all samples, and what is left of them on halves that were not searched."""
-    if not study.matrix.names or len(study.samples) < 20:
-        return (
-            f"{len(study.samples)} samples are too few to search" if study.matrix.names else "the matrix has no feature"
-        )
-    found = study.discoveries()
-    shown = _first(found.frame, study.models[0])
+    """What each model fails at, in the words of the dataset, and what is left of it on halves that were not searched."""
+    if len(study.samples) < _LEAST:
+        return f"{len(study.samples)} samples are too few to search"
+    found = study.boards()
+    shown = found.frame.group_by("board", maintain_order=True).head(_TOP).to_dicts()
     if not shown:
-        return "no slice says more than its parts"
+        return f"no slice stands out from chance: {found.family}"
     rows = tuple(
-        (text(r["target"]), text(_with_alike(r)), count(r["n"]), _against(r["held_effect"], r),
-         _share(r["found_again"]), _share(r["coverage"]), chance(r["p"]))
+        (text(r["board"]), text(_with_alike(r)), count(r["n"]), _share(r["score"]), _share(r["others"]),
+         _against(r["effect"], r["low"], r["high"], r), _against(r["held_effect"], r["held_low"], r["held_high"], r),
+         _share(r["explained"]), chance(r["p"]))
         for r in shown
     )  # fmt: skip
     headers = (
-        "Model",
-        "Slice",
-        "n",
-        "Points against outside, held out",
-        "Found again, %",
-        "Share of its loss, %",
-        "p, best of all",
-    )
+        "Model", "Slice", "n", "Score there", "Others there", "Points against outside", "Held out", "Share of its loss, %", "p, best of all",
+    )  # fmt: skip
     note = (
-        "Points are of halves of the samples that the search did not see, over 20 splits; found again: in how many of the "
-        "searches of the other half."
+        "Rows of a model stand in the order of the loss that each explains beyond the rows above it. Held out: points on halves of the "
+        "samples that the search did not see, over 20 splits. Others: the mean of the other models."
     )
-    table = Table("slices", "Slices that the search found, the strongest first", headers, rows, note=note)
-    sure = [f"{r['slice']} ({r['target']})" for r in shown if r["p"] < LEVEL]
-    held = [f"{r['slice']} ({r['target']})" for r in shown if r["low"] is not None and r["low"] > 0]
+    table = Table("slices", "What each model fails at", headers, rows, note=note)
+    held = [f"{r['slice']} ({r['board']})" for r in shown if r["held_low"] is not None and r["held_low"] > 0]
+    sure = [f"{r['slice']} ({r['board']})" for r in shown]
     said = (
-        f"{_that_hold(sure)} told from chance by a permutation test on all samples: {found.family}",
+        f"Told from chance by a permutation test: {words(sure)}. {found.family}",
         f"{_that_hold(held)} shown to be worse than the rest on halves of the samples that the search did not see (95% interval).",
     )
-    return Section("slices", "Slices searched", said, (table,), exploratory=True)
+    return Section("slices", "What each model fails at", said, (table,))
 
 
 def _with_alike(row: dict) -> str:
     """A slice, and how many others are of nearly the same samples."""
     return row["slice"] + (f" (and {len(row['alike'])} alike)" if row["alike"] else "")
-
-
-def _first(frame: pl.DataFrame, only: str) -> list[dict[str, Any]]:
-    """The first rows of each model. only: whose they are where one model was searched."""
-    named = frame if "target" in frame.columns else frame.with_columns(pl.lit(only).alias("target"))
-    return named.group_by("target", maintain_order=True).head(_TOP).to_dicts()
 
 
 def _that_hold(names: list[str]) -> str:
@@ -97,11 +82,11 @@ def _share(value: float | None) -> Cell:
     return Cell("score", None if value is None or value != value else value)
 
 
-def _against(effect: float | None, row: dict) -> Cell:
+def _against(effect: float | None, low: float | None, high: float | None, row: dict) -> Cell:
     """A loss inside a slice against outside, as points of FlowSim with its interval."""
     if effect is None:
         return points(None)
-    ends = (None, None) if row["low"] is None else (-row["high"], -row["low"])
+    ends = (None, None) if low is None or high is None else (-high, -low)
     return points(-effect, *ends, row["n"])
 
 # %% ../../../nbs/reports/sections/01_evidence.ipynb #cell-06
@@ -124,7 +109,7 @@ def causes(study: Study) -> Section | LEFT_OUT:
     dots = tuple(_cause_dots(frame, kinds))
     shown, models = tuple(KINDS[k] for k in kinds), tuple(sorted(study.models))
     chart = Chart("causes", "Points of FlowSim lost by cause", shown, ("Points lost",), models, dots, "points")
-    said = tuple(sentence for m in study.models[:_MODELS] for sentence in loses_by(study.top_causes(m)))
+    said = tuple(sentence for m in study.models[:_TOP] for sentence in loses_by(study.top_causes(m)))
     return Section("causes", "Causes of loss", said, (table, _perfect(study)), (chart,))
 
 
