@@ -516,10 +516,12 @@ def open_study(
     dataset: str, run_files: Sequence[Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,
 ) -> Study:  # fmt: skip
-    """The study of a dataset by its name in the project at `root`, or by its file. strict: runs are read without mending.
+    """The study of a dataset by its name in the project at `root` (empty: `Project.chosen`), or by its file. strict: runs are
+    read without mending.
 
     read_runs: without it there are their paths alone. Raises `InputError`, also where there is no run and one is needed.
     """
+    dataset = dataset or Project.open(root).chosen()
     path = Path(dataset)
     is_file = path.suffix == ".jsonl" or (path.exists() and not Project(Path(root)).dataset_path(dataset).exists())
     if is_file and not _is_of_project(path, Path(root)):
