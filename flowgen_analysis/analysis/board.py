@@ -299,7 +299,7 @@ def _welch(parts: Sequence[tuple[np.ndarray, np.ndarray]], weights: np.ndarray) 
     spread = sum(t**2 / f for t, f in terms)
     return float(np.sqrt(variance)), float(variance**2 / spread) if spread > 0 else 0.0
 
-
+# %% ../../nbs/analysis/29_board.ipynb #cell-14
 def _held(
     search: Search, targets: Sequence[Target], rows: Sequence[Row], levels: np.ndarray, splits: int, seed: int
 ) -> Held:
@@ -339,7 +339,7 @@ def _among(
             kept.append((at, mask, search.known(one.columns)))
     return kept
 
-# %% ../../nbs/analysis/29_board.ipynb #cell-14
+# %% ../../nbs/analysis/29_board.ipynb #cell-15
 class Board(NamedTuple):
     """What was found. `samples` that had a value, columns and pairs `looked` at (over all targets; triples beside them where a pair
     promises one), `family` (over what p is, in words) and `frame`, a row a slice, on each board in the order of what it explains:
@@ -466,7 +466,7 @@ def _family(search: Search, names: Sequence[str], searches: int, looked: int, pe
         told += f"; effects and shuffles are within the {within}, so none of these slices is one of them"
     return f"{told}."
 
-# %% ../../nbs/analysis/29_board.ipynb #cell-22
+# %% ../../nbs/analysis/29_board.ipynb #cell-23
 _APART = (
     {"kind": pl.String, "n": pl.Int64, "met": pl.Int64, "others_met": pl.Float64}
     | dict.fromkeys(("loss", "others", "difference", "low", "high", "p", "q"), pl.Float64)

@@ -228,6 +228,23 @@ def _deviates(begin, stop, ends, members, clusters, active, known, inverse, row,
                 out[b, k] = z
 
 # %% ../../nbs/analysis/28_conjunctions.ipynb #cell-14
+@njit(cache=True, nogil=True)
+def _fits(k, column, ends, members, clusters, active, judged, known, holds, minimum):
+    """Whether a triple holds and leaves out the minimum where it can be compared, as `_weigh` counts."""
+    here, there, t = 0, 0, ends[k]
+    while t < ends[k + 1]:
+        c, own = clusters[members[t]], 0
+        while t < ends[k + 1] and clusters[members[t]] == c:
+            own += active[members[t]] and holds[members[t], column]
+            t += 1
+        size = judged[known[k], c]
+        if 0 < own < size:
+            here += own
+        if own > 0:
+            there += size - own
+    return min(here, there) >= minimum
+
+# %% ../../nbs/analysis/28_conjunctions.ipynb #cell-15
 PROMISING = 3.2
 _PAIRS = 4000  # below how many pairs at most triples are looked for
 
@@ -248,8 +265,7 @@ def _triples(
     total, variance = np.zeros(width, np.float32), np.zeros(width, np.float32)
     best, found, last, reach, now = 0.0, 0, table.shape[1] - 2, keep[0, 2], 0
     for k in leads:
-        count, cluster = 0, -1
-        size, share = 0.0, 0.0
+        count, cluster, size, share = 0, -1, np.float32(0), np.float32(0)
         for t in range(ends[k], ends[k + 1]):
             m = members[t]
             if not active[m]:
@@ -292,24 +308,7 @@ def _triples(
             seen[j], total[j], variance[j] = 0, 0, 0
     return best, found
 
-
-@njit(cache=True, nogil=True)
-def _fits(k, column, ends, members, clusters, active, judged, known, holds, minimum):
-    """Whether a triple holds and leaves out the minimum where it can be compared, as `_weigh` counts."""
-    here, there, t = 0, 0, ends[k]
-    while t < ends[k + 1]:
-        c, own = clusters[members[t]], 0
-        while t < ends[k + 1] and clusters[members[t]] == c:
-            own += active[members[t]] and holds[members[t], column]
-            t += 1
-        size = judged[known[k], c]
-        if 0 < own < size:
-            here += own
-        if own > 0:
-            there += size - own
-    return min(here, there) >= minimum
-
-# %% ../../nbs/analysis/28_conjunctions.ipynb #cell-15
+# %% ../../nbs/analysis/28_conjunctions.ipynb #cell-16
 def _threads() -> int:
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
