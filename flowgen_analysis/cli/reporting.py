@@ -22,16 +22,15 @@ from ..reports.write import FORMS, check_form, write_report
 
 # %% ../../nbs/cli/07_reporting.ipynb #cell-04
 _FORMS = f"The file to write: {', '.join(FORMS)}, or a folder for the tables."
+_Dataset = Annotated[
+    str,
+    typer.Argument(metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test)."),
+]
 
-
+# %% ../../nbs/cli/07_reporting.ipynb #cell-05
 @app.command("report")
 def report_command(
-    dataset: Annotated[
-        str,
-        typer.Argument(
-            metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test)."
-        ),
-    ] = "",
+    dataset: _Dataset = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help=_FORMS)] = None,
     compared: Annotated[
         tuple[Path, Path] | None,

@@ -45,7 +45,7 @@ _HEADS = (
     ("p", "chance that a search of shuffled samples finds one as strong"),
 )
 
-
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-05
 def board_html(found: Board, about: str) -> str:
     """A board as a table, a row a slice. about: whose it is, in words."""
     if found.frame.is_empty():
@@ -108,7 +108,7 @@ def _held_cell(row: Mapping, css: str) -> str:
     again = f"found again in {percent(row['found_again'])}% of searches of half the samples"
     return f'<td class="{css}" title="{again}">{signed(-row["held_effect"])} <span class="fg-interval">{span(low, high)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-08
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-09
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
     largest first."""
@@ -152,7 +152,7 @@ def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     bar = f'<i class="fg-share" style="width:{64 * row["share"] / most:.0f}px;background:{colour}"></i>'
     return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}% <span class="fg-interval">{interval(share)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-11
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-12
 def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, shown: int = 12) -> str:
     """`analysis.causes.worth_table` drawn: a row a repair, a column a model, the points that it would bring. shown: rows."""
     if frame.is_empty():
@@ -181,7 +181,7 @@ def _repair_cell(row: Mapping | None) -> str:
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{signed(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-14
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-15
 def queue_html(frame: pl.DataFrame, requirements: Mapping[str, str], shown: int = 20) -> str:
     """`analysis.review_queue` as a table of samples: why each is worth reading, best and worst score of the models."""
     if frame.is_empty():
