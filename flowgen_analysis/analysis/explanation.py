@@ -71,4 +71,6 @@ def explain(columns: Columns, slice: Slice | str) -> Reading:
         n, outside = (int(bitsets.count(found)) for found in asked.sets(columns.sets, size))
     few = len(asked.leaves) <= MANY and not (isinstance(asked.term, And) and len(asked.term.terms) > MANY)
     shown, notes = (parts(asked, columns), hints(columns, asked)) if few else ([], [])
-    return Reading(asked.text, said(asked.term, columns.corpus.titles), n, size - n - outside, size, shown, notes)
+    return Reading(
+        asked.text, said(asked.term, columns.corpus.titles, columns.models), n, size - n - outside, size, shown, notes
+    )

@@ -10,6 +10,7 @@ __all__ = ['LONGEST', 'MOST', 'DEEPEST', 'FLOW_KINDS', 'BY_MODEL', 'QueryError',
 import difflib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from ..flows.files import InputError
@@ -314,6 +315,8 @@ class _Flows(_Words):
         first, rest = first or self.element(), []
         while sign := self.mark(*_OPERATORS):
             rest.append((sign.text, self.element()))
+        if not rest:
+            first = replace(first, labelled=False)
         column = first.at.column or start.at.column
         return Shape(first, tuple(rest), Span(column, sum(self.since(start)) - column))
 
@@ -322,7 +325,7 @@ class _Flows(_Words):
         self.part()
         if (label := self.take("label")) and label.text != "step":
             self.fail("a step: only steps stand above, below and beside each other", start)
-        return self.filtered(self.names(), start)
+        return replace(self.filtered(self.names(), start), labelled=label is not None)
 
     def names(self) -> Names:
         if self.mark("("):
@@ -336,7 +339,7 @@ class _Flows(_Words):
             with self:
                 found = self.joined(self.input)
             self.need("]", "a closing ]")
-        return Element(names, found, self.since(start))
+        return Element(names, found, at=self.since(start))
 
     def input(self) -> Filter:
         if self.mark("("):

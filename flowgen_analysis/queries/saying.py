@@ -7,7 +7,7 @@ __all__ = ['said']
 
 # %% ../../nbs/queries/05_saying.ipynb #cell-02
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from flowgen_analysis.queries.terms import (
     About,
@@ -31,6 +31,7 @@ from flowgen_analysis.queries.terms import (
     Term,
     Trigger,
     Words,
+    as_gap,
     number_text,
 )
 
@@ -45,9 +46,9 @@ _KINDS = {
 }
 
 
-def said(term: Term | None, titles: Mapping[str, str] | None = None) -> str:
-    """A term in plain words. titles: of features, by name."""
-    return _joined(term, lambda leaf: _phrase(leaf, titles or {})) if term else "every sample"
+def said(term: Term | None, titles: Mapping[str, str] | None = None, models: Collection[str] = ()) -> str:
+    """A term in plain words. titles: of features, by name. models: names that are no steps."""
+    return _joined(term, lambda leaf: _phrase(as_gap(leaf, models) or leaf, titles or {})) if term else "every sample"
 
 
 def _joined(term: Term | Names | Filter, of: Callable, inner: bool = False) -> str:

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['WORD', 'GLOB', 'LABELLED', 'RESERVED', 'Term', 'SIGNS', 'Names', 'Filter', 'Span', 'quoted', 'name_text',
            'number_text', 'Pattern', 'Not', 'And', 'Or', 'Leaf', 'leaves', 'Name', 'Comparison', 'Gap', 'Among',
-           'Contains', 'Words', 'About', 'Saved', 'Input', 'Element', 'Trigger', 'Shape', 'Count', 'Made']
+           'Contains', 'Words', 'About', 'Saved', 'Input', 'Element', 'Trigger', 'Shape', 'as_gap', 'Count', 'Made']
 
 # %% ../../nbs/queries/00_terms.ipynb #cell-02
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -258,10 +258,12 @@ Filter = Input | Not | And | Or  # of inputs
 
 @dataclass(frozen=True)
 class Element:
-    """A step, or a trigger: what its name is (a pattern, or several joined), and what its inputs are."""
+    """A step, or a trigger: what its name is (a pattern, or several joined), and what its inputs are. labelled: it is said to be a
+    step (`step:rules > step:nearest`), so that it is no model of that name."""
 
     names: Names
     filter: Filter | None = None
+    labelled: bool = False
     at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def _named(self, alone: bool) -> str:
@@ -270,9 +272,10 @@ class Element:
         )
 
     def __str__(self) -> str:
-        return self._named(True) + (f"[{self.filter}]" if self.filter else "")
+        name = f"step:{self._named(False)}" if self.labelled else self._named(True)
+        return name + (f"[{self.filter}]" if self.filter else "")
 
-    def labelled(self, kind: str) -> str:
+    def after(self, kind: str) -> str:
         """The same after `kind:`."""
         return f"{kind}:{self._named(False)}" + (f"[{self.filter}]" if self.filter else "")
 
@@ -285,7 +288,7 @@ class Trigger(Leaf):
     at: Span = field(default=_NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return self.element.labelled("trigger")
+        return self.element.after("trigger")
 
 
 @dataclass(frozen=True)
@@ -298,8 +301,17 @@ class Shape(Leaf):
 
     def __str__(self) -> str:
         if not (self.rest or self.first.filter):
-            return self.first.labelled("step")
+            return self.first.after("step")
         return " ".join([str(self.first), *(f"{sign} {element}" for sign, element in self.rest)])
+
+
+def as_gap(leaf: Leaf, models: Collection[str]) -> Gap | None:
+    """`a > b` of two models is a comparison of their scores, and no shape; None for anything else."""
+    if not isinstance(leaf, Shape) or len(leaf.rest) != 1 or leaf.rest[0][0] != ">":
+        return None
+    both = [leaf.first, leaf.rest[0][1]]
+    names = [e.names.text for e in both if isinstance(e.names, Pattern) and not (e.filter or e.labelled)]
+    return Gap(names[0], ">", names[1], at=leaf.at) if len(names) == 2 and set(names) <= set(models) else None
 
 
 @dataclass(frozen=True)
