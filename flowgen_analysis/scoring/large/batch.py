@@ -262,7 +262,7 @@ def _on_cluster(parts: _Parts, client: Any, calls: Iterable[Any]) -> Iterator[An
             if not running:
                 return
             try:
-                ended = wait(list(running), timeout=_ALONE_S / 6, return_when="FIRST_COMPLETED").done
+                ended = wait(list(running), timeout=_ALONE_S / 6, return_when="FIRST_COMPLETED").done  # type: ignore[attr-defined]
             except TimeoutError:
                 ended = []
             if ended or client.nthreads():
