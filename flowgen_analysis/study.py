@@ -386,6 +386,10 @@ class Study(Scored):
             key, lambda: board(search, {first: _asked(search.index, first, against, cause, why)}, **options)
         )
 
+    def _shuffles(self) -> dict[str, Any]:
+        """How often a search is shuffled: seldom where each takes long, and p is then no finer than that."""
+        return {"permutations": 199, "most": 399} if len(self.samples) > SHUFFLED else {}
+
     def boards(self, metric: str = "inputs", more: Sequence[str] = (), **options: Any) -> Board:
         """The boards of the best models and those in `more`, searched together: a row a slice, with a column `board`."""
         names, search = [*self.models[:BOARDS], *more], self.searched(metric)
