@@ -383,7 +383,10 @@ class Study(Scored):
             return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
         search, why = self.searched(metric, tuple(kinds), first), partial(self.losses, metric)
         return self._once(
-            key, lambda: board(search, {first: _asked(search.index, first, against, cause, why)}, **options)
+            key,
+            lambda: board(
+                search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
+            ),
         )
 
     def _shuffles(self) -> dict[str, Any]:
