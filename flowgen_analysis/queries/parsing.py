@@ -85,6 +85,10 @@ class QueryError(InputError):
         """How many characters are wrong; 0 at the end of the text."""
         return self.span.length
 
+    def at(self, place: str) -> InputError:
+        """The same mistake in a file, its place known more exactly."""
+        return InputError(f"{place} {self.where}".strip(), self.what, self.expected, self.remedy)
+
     def within(self, text: str) -> "QueryError":
         """The same mistake as a part of a whole text."""
         start, end = self.span.column - 1, self.span.column - 1 + self.span.length
