@@ -58,6 +58,8 @@ def test_one_slice_holds_in_every_tab(opened: Watched):
     watched = opened.start()
     page = watched.page
     tab(watched, "Discover")
+    page.wait_for_selector(".fg-answer .fg-empty:has-text('Nothing stands out from chance')")
+    page.get_by_label("Rows").select_option("all")
     first = page.locator(".fg-answer .fg-link[data-slice]").first
     text = first.get_attribute("data-slice")
     first.click()
