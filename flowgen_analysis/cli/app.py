@@ -28,7 +28,7 @@ from ..queries.parsing import QueryError
 
 # %% ../../nbs/cli/00_app.ipynb #cell-04
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("projects", "Make a project: folders, and the registry of the paper's 24 features."),
+    "init": ("projects", "Make a project: folders, and the features that its flows may have."),
     "validate": ("scoring", "List every problem of samples, runs and flows, with its place."),
     "import": ("importing", "Bring samples, outputs or flows that were made elsewhere."),
     "datasets": ("data", "List the datasets of a project, or make the seeded ones."),
@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("scoring", "Score runs: FlowSim of each model, with and without inputs."),
     "matrix": ("slicing", "Build the feature matrix of a dataset: detectors, overruled by people's tags."),
     "slices": ("slicing", "Compare models on the subsets of the registry, or on slices of your own."),
-    "discover": ("analysis", "Search every conjunction of features for where a model loses, or where two models differ."),
+    "discover": ("analysis", "Search all that can be said of the samples for where a model fails, or where two models differ."),
     "compare": ("analysis", "Compare models, paired on the samples: is one better, and where?"),
     "generate": ("generation", "Run models over a dataset: offline baselines, or models behind an API, which need a key and cost money."),
     "training-set": ("generation", "Write what a model can be fine-tuned on: the pipeline's prompts with the right replies, as chat and as TRL JSONL."),

@@ -75,6 +75,8 @@ def _before(text: str) -> Slice | str:
 
 
 def asked(columns: Columns, event: Event) -> list[dict[str, Any]]:
-    """The answer to an event `read`: of its `text` and the place of the cursor, `at`."""
-    text, at = str(event["text"]), int(event["at"])
+    """The answer to an event `read`: of its `text` and the place of the cursor, `at`. Raises `InputError` for one without them."""
+    text, at = event.get("text"), event.get("at")
+    if not isinstance(text, str) or not isinstance(at, int):
+        raise InputError("read", f"is {str(text)[:40]!r} at {str(at)[:20]!r}", "a text, and a place in it")
     return [{"reading": reading(columns, text), "completions": completions(columns, text, at)}]
