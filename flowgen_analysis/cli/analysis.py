@@ -147,7 +147,7 @@ def discover_command(
     if rows:
         print_table(f"{about}: {found.family}", heads, rows)
     else:
-        print(f"{about}: nothing stands out from chance. {found.family} --exploratory shows what comes nearest.")
+        say(f"{about}: nothing stands out from chance. {found.family} --exploratory shows what comes nearest.")
 
 
 def _lower(loss: float | None) -> float | None:
