@@ -271,7 +271,7 @@ def _asked(index: SliceIndex, model: str, against: str, cause: str, losses: Call
     return cause_targets(losses(), model, [cause], index.samples)
 
 # %% ../nbs/03_study.ipynb #cell-15
-SHUFFLED = 500  # samples beyond which a search is shuffled 199 times, and 399 where that does not settle it
+SHUFFLED = 500  # samples beyond which a search that 199 shuffles do not settle is shuffled 399 times, else 999
 REPAIRED = 1200  # generations beyond which repairs are tried on some of the samples
 BOARDS = 8  # the same for boards
 
@@ -391,7 +391,7 @@ class Study(Scored):
 
     def _shuffles(self) -> dict[str, Any]:
         """How often a search is shuffled: seldom where each takes long, and p is then no finer than that."""
-        return {"permutations": 199, "most": 399} if len(self.samples) > SHUFFLED else {}
+        return {"permutations": 199, "most": 399 if len(self.samples) > SHUFFLED else 999}
 
     def boards(self, metric: str = "inputs", more: Sequence[str] = (), **options: Any) -> Board:
         """The boards of the best models and those in `more`, searched together: a row a slice, with a column `board`."""

@@ -119,7 +119,7 @@ def everything_written(project, folder, seed, *forms):
 
 def test_the_same_inputs_give_the_same_bytes(project, tmp_path):
     """In processes with other hash seeds and other numbers of threads: reports, what commands print, a finding."""
-    first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip") for seed in range(3))
+    first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip") for seed in range(2))
     assert len(first) == len(TEXTS) + 1 + 6 + 1
     for other in rest:
         assert first.keys() == other.keys()

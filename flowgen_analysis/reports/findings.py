@@ -7,11 +7,10 @@ __all__ = ['KIND', 'PAIRED', 'Finding', 'finding', 'to_text', 'from_text', 'Find
 
 # %% ../../nbs/reports/02_findings.ipynb #cell-02
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,12 +202,11 @@ class Findings:
 
     def list(self) -> "list[Finding]":
         """The findings in order, numbered from 1. Raises `InputError` naming file, line and field."""
-        try:
-            return self._read()
-        except InputError as e:
-            if os.path.lexists(e.where):
-                raise
-        with self._alone():  # a file was moved while they were read
+        if not self.paths():
+            return []
+        with ExitStack() as stack:
+            with suppress(InputError):  # who may not write here has nobody to wait for
+                stack.enter_context(self._alone())
             return self._read()
 
     def _read(self) -> "list[Finding]":
