@@ -418,7 +418,8 @@ class Study(Scored):
 
     def _lost(self, metric: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         found = self.losses(metric)
-        return found.by_sample(), found.generations.select("sample_id", "model")
+        lost = self._once(("lost", found.metric), found.by_sample)
+        return lost, found.generations.select("sample_id", "model")
 
     def repairs(self, metric: str = "inputs") -> Repairs:
         """What undoing each kind of mistake is worth; of a large dataset on some samples, the same each time."""

@@ -142,15 +142,14 @@ class Corpus:
         """What each sample lost by these kinds of cause (0..1): that of the model that lost most; and whether anything is known."""
         empty = pl.DataFrame(schema={"sample_id": pl.String, "model": pl.String, "kind": pl.String, "loss": pl.Float64})
         frame, scored = self.losses(metric) or (empty, empty)
-        points, known = np.zeros(len(self.samples)), np.zeros(len(self.samples), bool)
+        points = np.zeros(len(self.samples))
         mine = frame.filter(pl.col("model").is_in(list(models)) & pl.col("kind").is_in(list(kinds)))
         sums = mine.group_by("model", "sample_id").agg(pl.col("loss").sum())
         most = sums.group_by("sample_id").agg(pl.col("loss").max())
         for i, loss in most.iter_rows():
             if i in self.place:
                 points[self.place[i]] = loss
-        known |= self.among(scored.filter(pl.col("model").is_in(list(models)))["sample_id"].to_list())
-        return points, known
+        return points, self.among(scored.filter(pl.col("model").is_in(list(models)))["sample_id"].to_list())
 
     @cached_property
     def _rows(self) -> pl.DataFrame:

@@ -115,8 +115,8 @@ class FlowTable:
             return
         if flow.trigger:
             self._add_node(number, flow.trigger, flow.trigger.type, -1, -1, -1)
-        base, parents = len(self._nodes[0]), _in_blocks(flow)
-        before = _before(flow, parents)
+        base, (parents, lost) = len(self._nodes[0]), _in_blocks(flow)
+        before = _before(parents, lost)
         for i, (step, parent) in enumerate(zip(flow.components, parents, strict=True)):
             above = -1 if parent is None else base + parent
             self._add_node(number, step, step.name, above, base + before[i] if i in before else -1, i)
@@ -133,21 +133,16 @@ class FlowTable:
                     column.append(value)
 
 # %% ../../nbs/queries/03_flow_table.ipynb #cell-06
-def _in_blocks(flow: Flow) -> list[int | None]:
-    """Each step's parent; orphans have none."""
+def _in_blocks(flow: Flow) -> tuple[list[int | None], set[int]]:
+    """Each step's parent, and the orphans, which have none."""
     parents = flow.parents()
-    if -1 not in parents:
-        return parents
-    lost = set(flow.orphans())
-    return [None if i in lost else p for i, p in enumerate(parents)]
+    lost = set(flow.orphans()) if -1 in parents else set()
+    return [None if i in lost else p for i, p in enumerate(parents)], lost
 
 
-def _before(flow: Flow, parents: list[int | None]) -> dict[int, int]:
+def _before(parents: list[int | None], lost: set[int]) -> dict[int, int]:
     """For each step that is not the first of its block the step before it; orphans come last."""
-    order: Iterable[int] = range(len(parents))
-    if None in parents and -1 in flow.parents():
-        lost = set(flow.orphans())
-        order = [*(i for i in order if i not in lost), *sorted(lost)]
+    order = [*(i for i in range(len(parents)) if i not in lost), *sorted(lost)]
     last: dict[int | None, int] = {}
     before = {}
     for i in order:

@@ -41,7 +41,7 @@ class Texts:
         """The texts by code."""
         if self._seen != len(self._codes):
             self._seen = len(self._codes)
-            for name in ("_all", "_plain", "names", "last"):
+            for name in ("_all", "_plain", "_lower", "names", "last"):
                 self.__dict__.pop(name, None)
         return self._all
 
@@ -85,9 +85,9 @@ class Texts:
             self._lower.str.contains(pattern.text.lower(), literal=True).to_numpy() if self.all else np.zeros(0, bool)
         )
 
-    @property
+    @cached_property
     def _lower(self) -> pl.Series:
-        return pl.Series([t.lower() for t in self.all], dtype=pl.String)
+        return pl.Series([t.lower() for t in self._all], dtype=pl.String)
 
     def _found(self, pattern: Pattern) -> np.ndarray:
         series = pl.Series(self.all, dtype=pl.String)
