@@ -44,6 +44,7 @@ docs: .setup/env
 fmt: .setup/env
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix --select I nbs tests benchmarks
+	$(BIN)/python docs/part_cells.py
 	$(BIN)/nbdev-clean
 	$(BIN)/nbdev-export
 

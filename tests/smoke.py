@@ -94,10 +94,7 @@ def test_the_views(project):
 def test_a_model_behind_an_api(project, monkeypatch):
     from loopback import Loopback, by_heart
 
-    from flowgen_analysis.flows.dataset import load_samples
-
-    samples = load_samples(project / "datasets" / "test.jsonl")[:3]
-    with Loopback(by_heart(samples)) as server:
+    with Loopback(by_heart(project / "datasets" / "test.jsonl")) as server:
         provider = f'[providers.here]\nbase_url = "{server.url}"\napi_key_env = "SMOKE_KEY"\n'
         (project / "models.toml").write_text(f'{provider}\n[models.smoke]\nprovider = "here"\n')
         monkeypatch.setenv("SMOKE_KEY", "key")
