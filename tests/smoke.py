@@ -95,9 +95,9 @@ def test_a_model_behind_an_api(project, monkeypatch):
     from loopback import Loopback, by_heart
 
     with Loopback(by_heart(project / "datasets" / "test.jsonl")) as server:
-        provider = f'[providers.here]\nbase_url = "{server.url}"\napi_key_env = "SMOKE_KEY"\n'
+        provider = f'[providers.here]\nbase_url = "{server.url}"\napi_key_env = "SMOKE_API_KEY"\n'
         (project / "models.toml").write_text(f'{provider}\n[models.smoke]\nprovider = "here"\n')
-        monkeypatch.setenv("SMOKE_KEY", "key")
+        monkeypatch.setenv("SMOKE_API_KEY", "key")
         flowgen("generate", "test", "--model", "smoke", "-C", project, "--limit", 3)
     assert (project / "runs" / "test" / "smoke.jsonl").is_file()
 
