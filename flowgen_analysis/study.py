@@ -6,6 +6,8 @@
 __all__ = ['MANY', 'LOOKED_AT', 'SHUFFLED', 'REPAIRED', 'BOARDS', 'deployments', 'Generations', 'Scored', 'Study', 'open_study']
 
 # %% ../nbs/03_study.ipynb #cell-02
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -508,11 +510,11 @@ def _prompts(run: Run) -> pl.DataFrame:
 
 # %% ../nbs/03_study.ipynb #cell-25
 def open_study(
-    dataset: str, run_files: Sequence[Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
+    dataset: str, run_files: Sequence[str | Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,
 ) -> Study:  # fmt: skip
-    """The study of a dataset by its name in the project at `root` (empty: `Project.chosen`), or by its file. strict: runs are
-    read without mending.
+    """The study of a dataset by its name in the project at `root` (empty: `Project.chosen`), or by its file. run_files: files,
+    or runs of the project by name: a model, or `model@version` (`Project.version`). strict: runs are read without mending.
 
     read_runs: without it there are their paths alone. Raises `InputError`, also where there is no run and one is needed.
     """
@@ -521,12 +523,14 @@ def open_study(
     is_file = path.suffix == ".jsonl" or (path.exists() and not Project(Path(root)).dataset_path(dataset).exists())
     if is_file and not _is_of_project(path, Path(root)):
         project, name, samples = None, path.stem, load_samples(path)
-        registry, tags, paths = Registry.load(bundled("feature_matrices", "features.toml")), (), list(run_files)
+        registry, tags = Registry.load(bundled("feature_matrices", "features.toml")), ()
     else:
         project, name = Project.open(root), path.stem if is_file else dataset
         samples, registry = project.samples(name), project.registry()
-        tags, paths = load_journal(project.journal_path(name)).tags, list(run_files) or project.run_paths(name)
-    runs = load_runs(paths, samples, strict) if read_runs else []
+        tags = load_journal(project.journal_path(name)).tags
+    files, named = _parted(project, name, run_files)
+    paths = [*files, *(project.version(name, n).path for n in named if project)]
+    runs = _read(project, name, samples, files, named, strict) if read_runs else []
     if need_runs and not (runs if read_runs else paths):
         raise InputError(dataset, "has no run", "run files after it", "or make the baselines: flowgen generate DATASET")
     matrix = FeatureMatrix.build(samples, registry, tags)
@@ -537,3 +541,23 @@ def _is_of_project(path: Path, root: Path) -> bool:
     """Whether the file is a dataset of the project at `root`, whose tags and runs then belong to it."""
     project = Project(root)
     return project.registry_path.exists() and project.dataset_path(path.stem).resolve() == path.resolve()
+
+
+def _parted(project: Project | None, dataset: str, asked: Sequence[str | Path]) -> tuple[list[Path], list[str]]:
+    """The runs that were asked for, those by file and those by name; all of the project where none was."""
+    if project is None or not asked:
+        return [Path(a) for a in asked] if project is None else project.run_paths(dataset), []
+    is_file = [os.path.lexists(a) or str(a).endswith(".jsonl") for a in asked]
+    pairs = list(zip(asked, is_file, strict=True))
+    return [Path(a) for a, file in pairs if file], [str(a) for a, file in pairs if not file]
+
+
+def _read(
+    project: Project | None, dataset: str, samples: Samples, files: Sequence[Path], named: Sequence[str], strict: bool
+) -> list[Run]:
+    runs = load_runs(files, samples, strict)
+    runs += project.runs(dataset, samples, named, strict) if project and named else []
+    twice = [model for model, n in Counter(r.model for r in runs).items() if n > 1]
+    if twice:
+        raise InputError(f"run {twice[0]!r}", "is asked for twice", "each run once")
+    return runs
