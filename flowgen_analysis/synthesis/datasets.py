@@ -76,10 +76,11 @@ def make_dataset(name: str, seed: int = 0, project_root: str | Path = ".") -> li
     ood = name == "ood"
     scenarios = [load_scenario(project_root, e) for e in recipe.environments]
     book = load_book(project_root, ood)
+    turns = [scenarios[i % len(scenarios)] for i in range(recipe.count)]
+    Random(f"{name} {seed} turns").shuffle(turns)
     seen: set[str] = set()
     samples = []
-    for i in range(recipe.count):
-        scenario = scenarios[i % len(scenarios)]
+    for i, scenario in enumerate(turns):
         sample = _one(f"{recipe.prefix}-{i + 1:04}", seed, scenario, book, recipe.mix, ood, seen)
         _check(sample, scenario)
         samples.append(sample)

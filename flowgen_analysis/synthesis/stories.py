@@ -269,17 +269,9 @@ def tell(t: Teller, mix: Mix, name: str) -> Sample:
         trigger = trigger.model_copy(update={"annotation": words.get(TRIGGER_MARK, "")})
     flow = Flow(trigger=trigger, components=steps)
     thing = opening.place.thing if opening.place else None
-    table = (
-        thing.table
-        if thing
-        else next((s.value("table", "table_name") for s in steps if s.value("table", "table_name")), "")
-    )
     environment = t.scenario.environment
-    title = upper(
-        f"{thing.many if thing else environment.table_label(table)}: {steps[-1].name.lower().replace('_', ' ')}"
-    )
     return Sample(
         id=name, requirement=requirement, expected=[flow], environment=environment.name if environment.inherits else None,
         domain=thing.domain if thing else t.scenario.domain,
-        metadata={"name": title, "scope": environment.model_extra.get("scope", "global") if environment.model_extra else "global", "table": table},
+        metadata={"name": f"Flow {name}", "scope": "global"},
     )  # fmt: skip
