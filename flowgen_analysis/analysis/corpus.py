@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from .slices import Sets
-from ..features.journal import Tag
-from ..features.tagbook import WHOLE
+from ..features.codes import CodeBook, is_definition
+from ..features.journal import WHOLE, Tag
 from ..flows.model import Generation, Sample
 from ..queries.flow_table import FlowTable
 from ..queries.matching import flows_where
