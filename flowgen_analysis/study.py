@@ -24,6 +24,7 @@ from flowgen_analysis.analysis.board import (
     causes_apart,
     difference_targets,
     model_targets,
+    value_targets,
 )
 from .analysis.candidates import candidates, cause_columns
 from .analysis.causes import TopCauses, cause_table, loss_table, top_causes, worth_table
@@ -35,6 +36,7 @@ from .analysis.facts import sample_facts
 from .analysis.grid import Grid
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
+from .analysis.prevalence import code_values, codes_apart, prevalence
 from .analysis.profile import SliceProfile, profile
 from .analysis.proposals import Proposal, propose
 from .analysis.review import review_queue
@@ -42,9 +44,11 @@ from .analysis.saved import load_slices
 from .analysis.standing import Standing, standing
 from .analysis.statistics import Mean
 from .analysis.subsets import SubsetTable, subset_tables
+from .features.codes import Code, CodeBook, Output, majority
 from .features.journal import Tag, load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
+from .features.tagbook import TagBook
 from .figures.sentences import verdict_sentences
 from .figures.style import counted, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
@@ -201,16 +205,66 @@ class Scored:
         by_id = [self.by_id[i] for i in self.matrix.frame["sample_id"].to_list() if i in self.by_id]
         made = {run.model: run.generations for run in self.runs}
         return Corpus(
-            by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles
+            by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles,
+            lambda: self.code_book,
         )  # fmt: skip
 
     def _lost(self, metric: str) -> tuple[pl.DataFrame, pl.DataFrame] | None:
         """What was lost by cause, and what has a score; not known here."""
         return None
 
-    def _tags(self) -> Sequence[Tag]:
+    @cached_property
+    def _journal(self) -> TagBook | None:
         path = self.project and self.project.journal_path(self.dataset)
-        return load_journal(path).tags if path and path.is_file() else ()
+        return TagBook(path, "reader") if path else None
+
+    @property
+    def journal(self) -> TagBook | None:
+        """What people say of samples and of what models made, as it is on disk now; None for samples from outside a project."""
+        if self._journal is not None:
+            self._journal.refresh()
+        return self._journal
+
+    def _tags(self) -> Sequence[Tag]:
+        journal = self.journal
+        return () if journal is None else journal.tags
+
+    # -- codes: what people read in outputs
+
+    @property
+    def code_book(self) -> CodeBook:
+        """The codes, and who says which of what output, as it is on disk now."""
+        journal = self.journal
+        return CodeBook() if journal is None else journal.codes
+
+    @cached_property
+    def outputs(self) -> dict[str, list[Output]]:
+        """What each model made, by sample and repeat, in the order of the samples."""
+        place = {s.id: i for i, s in enumerate(self.samples)}
+        made = {run.model: [(g.sample_id, g.model, g.repeat) for g in run.generations if g.sample_id in place] for run in self.runs}
+        return {m: sorted(set(own), key=lambda o: (place[o[0]], o[2])) for m, own in made.items()}
+
+    def codes(self) -> pl.DataFrame:
+        """A row a code: `code`, `title`, `description`, `by` (who named it), `yes` and `no` (outputs), `people` who used it."""
+        book, rows = self.code_book, []
+        for name, code in book.all.items():
+            said = [book.words(o, name) for o in book.outputs]
+            verdicts = [majority(words.values()) for words in said if words]
+            people = sorted({by for words in said for by in words})
+            rows.append((name, code.title, code.description, code.by, verdicts.count(True), verdicts.count(False), people))
+        text = dict.fromkeys(("code", "title", "description", "by"), pl.String)
+        return pl.DataFrame(rows, text | {"yes": pl.Int64, "no": pl.Int64, "people": pl.List(pl.String)}, orient="row")
+
+    def prevalence(self, slice: str = "", metric: str = "inputs") -> pl.DataFrame:
+        """A row a code and model: how often it is right of what the model made, with its interval, where those that were read say
+        anything about the others; see `analysis.prevalence.prevalence`. Raises `InputError` as a slice does."""
+        inside = set(self.index(metric).members(slice)) if slice else None
+        return prevalence(self.code_book, self.outputs, slice, inside, self.clusters)
+
+    def codes_apart(self, models: Sequence[str] = ()) -> pl.DataFrame:
+        """A row a code and pair of models, paired on the samples of which both were judged, all or at random; see
+        `analysis.prevalence.codes_apart`."""
+        return codes_apart(self.code_book, self.outputs, models, self.clusters)
 
     def _saved(self) -> list[tuple[str, str]]:
         path = self.project and self.project.slices_path
@@ -372,12 +426,15 @@ class Study(Scored):
     # -- where, and why
 
     def board(
-        self, model: str = "", against: str = "", metric: str = "inputs", *, cause: str = "", kinds: Sequence[str] = (), **options: Any
+        self, model: str = "", against: str = "", metric: str = "inputs", *, cause: str = "", code: str = "",
+        kinds: Sequence[str] = (), **options: Any
     ) -> Board:  # fmt: skip
         """What `model` fails at, in the words of the dataset; p is over all models that are searched. against: where either of the two
-        loses more than the other. cause: where it loses by that. kinds: of columns, such as `word` (see `candidates.KINDS`); `cause`
+        loses more than the other. cause: where it loses by that. code: where that is right of what it made, among those that were read. kinds: of columns, such as `word` (see `candidates.KINDS`); `cause`
         for why it loses. Options as in `analysis.board.board`. Raises `InputError` for a model or a cause that is not there."""
         first = model or self.models[0]
+        if code:
+            return self._code_board(first, self.code_book.named(code), metric, tuple(kinds), **options)
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
             return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
@@ -388,6 +445,15 @@ class Study(Scored):
                 search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
             ),
         )
+
+    def _code_board(self, model: str, code: Code, metric: str, kinds: tuple[str, ...], **options: Any) -> Board:
+        """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
+        search = self.searched(metric, kinds, model)
+        search.index.column(model)
+        values = code_values(self.code_book, code.name, self.outputs[model], search.index.samples)
+        found = board(search, {code.title: value_targets({code.title: values})}, **self._shuffles() | options)
+        read = int((~np.isnan(values)).sum())
+        return found._replace(family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it.")
 
     def _shuffles(self) -> dict[str, Any]:
         """How often a search is shuffled: seldom where each takes long, and p is then no finer than that."""
