@@ -97,6 +97,11 @@ class CodeBook:
         """The codes that stand, by name: neither taken away nor counted as another."""
         return {n: _read(t) for n, t in self._defined.items() if t.value and not self._leads(n)}
 
+    @property
+    def known(self) -> list[str]:
+        """Every name that a code ever had: none is given twice."""
+        return list(self._defined)
+
     def named(self, name: str) -> Code:
         """The code that counts where `name` is said. Raises `InputError`, which offers those that there are."""
         found = self.all.get(self.standing(name))
