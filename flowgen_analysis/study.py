@@ -7,6 +7,7 @@ __all__ = ['MANY', 'LOOKED_AT', 'SHUFFLED', 'REPAIRED', 'BOARDS', 'deployments',
 
 # %% ../nbs/03_study.ipynb #cell-02
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
@@ -120,6 +121,18 @@ class Scored:
         samples = project.samples(dataset)
         runs, matrix = project.runs(dataset, samples), project.matrix(dataset, samples)
         return cls(dataset, samples, runs, project.registry(), matrix, project, run_paths=project.run_paths(dataset))
+
+    def anew(self) -> Self:
+        """The same samples, runs and scores with the features and tags of now: what people say is in it, and nothing is scored again.
+        Raises `InputError`."""
+        if self.project is None:
+            return self
+        made = copy(self)
+        made._kept = {k: v for k, v in self._kept.items() if k[0] in ("losses", "lost", "explained", "repairs")}
+        made.registry, made.matrix = self.project.registry(), self.project.matrix(self.dataset, self.samples)
+        for name in ("corpus", "ratings"):
+            made.__dict__.pop(name, None)
+        return made
 
     def _once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
         if key not in self._kept:

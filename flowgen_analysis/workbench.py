@@ -7,6 +7,7 @@ __all__ = ['Workbench']
 
 # %% ../nbs/04_workbench.ipynb #cell-02
 import datetime
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from .analysis.explanation import Reading
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
+from .analysis.slices import Slice
 from .analysis.subsets import SubsetTable
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
+from .features.queues import Drawn
 from .features.registry import Registry
+from .figures.style import Html, page
 from .figures.tables import subset_html
 from .flows.dataset import Run
 from .flows.model import Sample
@@ -37,11 +41,16 @@ from .scoring.loss import Losses
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
 from .study import Study
+from .widgets.bus import bus_of
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import overview
 from .widgets.rater import Rater
 from .widgets.sheets import Shared
+from .widgets.tagger.agreement import agreement_html
+from .widgets.tagger.board import CodeBoard
+from .widgets.tagger.queue import is_by_score
+from .widgets.tagger.reader import Reader
 from .widgets.tagger.tagger import Tagger
 
 # %% ../nbs/04_workbench.ipynb #cell-04
@@ -51,7 +60,9 @@ class Workbench:
     def __init__(self, project: Project, dataset: str):
         self.project, self.dataset = project, dataset
         self._renewals: dict[str, Callable[[], object]] = {}
+        self._bus = bus_of(project, dataset)
         self.reload()
+        self._bus.join(self._heard)
 
     @classmethod
     def open(cls, path: str | Path = ".", dataset: str | None = None) -> "Workbench":
@@ -69,8 +80,33 @@ class Workbench:
         """Read the files again; what was computed from them is computed again when asked for. The last overview and the last
         explorer that were opened show it at once."""
         self.study = Study.open(self.project, self.dataset)
-        for renew in self._renewals.values():
+        self._changed_runs()
+        self._bus.known()
+        self._renew()
+        self._bus.tell("runs")
+
+    def on_renewed(self, view: Callable[[], object]) -> None:
+        """Have a method of a view called whenever there is another study, as long as its object lives."""
+        mine = weakref.WeakMethod(view)  # type: ignore[arg-type]
+        self._renewals[f"view {len(self._renewals)}"] = lambda: (found := mine()) and found()
+
+    def _renew(self) -> None:
+        for renew in list(self._renewals.values()):
             renew()
+
+    def _heard(self, what: set[str]) -> None:
+        """Take in what views and files say, so that every view shows it: people's tags and features, or new runs."""
+        if what & {"samples"} or ("runs" in what and self._changed_runs()):
+            self.reload()
+        elif what & {"tags", "features"}:
+            self.study = self.study.anew()
+            self._renew()
+
+    def _changed_runs(self) -> bool:
+        """Whether the files of the runs are others than those that the study was read from."""
+        now = [(p, p.stat().st_mtime_ns) for p in self.project.run_paths(self.dataset)]
+        before, self._read_runs = getattr(self, "_read_runs", now), now
+        return now != before
 
     # -- what there is
 
@@ -180,13 +216,44 @@ class Workbench:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
         explorer's `state_text` says."""
         explorer = Explorer(self.study, metric, keep=self.keep, state=state)
-        self._renewals["explorer"] = lambda: explorer.renew(self.study)
+        key, mine = f"explorer {id(explorer)}", weakref.ref(explorer)
+
+        def renew() -> None:
+            found = mine()
+            if found is None:
+                self._renewals.pop(key, None)
+            else:
+                found.renew(self.study)
+
+        self._renewals[key] = renew
         return explorer
 
     def tagger(self, by: str, slice: str = "") -> Tagger:
         """Judge features sample by sample, with keys; every tag is in the journal before the screen shows it. `by`: who."""
         queue = self.index().members(slice) if slice else None
-        return Tagger(self.project, self.dataset, self.samples, self.registry, by, queue)
+        drawn = Drawn(kind="slice", slice=slice, scored=is_by_score(Slice(slice), self.study.models)) if slice else None
+        return Tagger(self.project, self.dataset, self.samples, self.registry, by, queue, drawn=drawn)
+
+    def reader(self, by: str, shared: Shared | None = None) -> Reader:
+        """Read what models made, sample by sample: notes, then codes. `by`: who."""
+        return Reader(lambda: self.study, by, shared)
+
+    def code_board(self, by: str, shared: Shared | None = None) -> CodeBoard:
+        """Group notes and failures into codes. `by`: who."""
+        return CodeBoard(lambda: self.study, by, shared)
+
+    def agreement(self) -> Html:
+        """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""
+        return page(agreement_html(self.study))
+
+    @property
+    def codes(self) -> pl.DataFrame:
+        """What people read in outputs: a row a code (`study.codes`)."""
+        return self.study.codes()
+
+    def prevalence(self, slice: str = "") -> pl.DataFrame:
+        """How often each code is right of what each model made, where what was read says so (`study.prevalence`)."""
+        return self.study.prevalence(slice)
 
     def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""

@@ -110,6 +110,16 @@ class TagBook:
             return [words for key, words in self._several.items() if key[1] == feature]
         return [words for key, words in self._several.items() if len(key) == 2]
 
+    def shared_cells(self) -> list[tuple[Key, dict[str, bool]]]:
+        """Each cell that two or more people judged, of features and of codes that stand, with their last words."""
+        codes, found = self.codes.all, []
+        for key, words in self._several.items():
+            if len(key) == 2:
+                found.append((key, words))
+            elif key[1] in codes:
+                found.append((key, self.codes.words((key[0], key[2], key[3]), key[1])))
+        return [(key, words) for key, words in found if len(words) > 1]
+
     def disagreements(self) -> list[Disagreement]:
         """The cells on which people's last words differ, sorted. Kept as tags come in: a key press must not wait for all of them."""
         found = sorted(
@@ -172,6 +182,13 @@ class TagBook:
             for name, value in words
         ]
         return self.write(tags) if tags else []
+
+    def code_all(self, words: Iterable[tuple[Output, str, bool | None]], queue: str, first: Tag | None = None) -> list[Line]:
+        """Say codes of several outputs at once; a `first` line about a code goes before. queue: how they were chosen."""
+        self.queue = queue
+        said = [self._tag(s, name, value, m, r) for (s, m, r), name, value in words]
+        made = [first] if first else []
+        return self.write([*made, *said]) if made or said else []
 
     def define(self, name: str, title: str, description: str = "") -> list[Line]:
         """Make a code, or call it something else. Raises `InputError` for a name that is none."""
