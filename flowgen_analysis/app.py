@@ -50,7 +50,7 @@ class App(Tabs):
             "Compare": lambda: Compare(self.shared, study),
             "Causes": lambda: Causes(self.shared, study),
             "Discover": lambda: Discover(self.shared, study),
-            "Tag": lambda: Named("Start", lambda by: TagDesk(wb, by, self.shared)),
+            "Tag": lambda: Named("Tag", lambda by: TagDesk(wb, by, self.shared)),
             "Rate": lambda: Named("Rate", wb.rater),
             "Generate": lambda: wb.generator(self.shared, self.reload),
             "Report": lambda: ReportSheet(self.shared, wb),

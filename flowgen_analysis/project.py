@@ -177,7 +177,9 @@ class Project(NamedTuple):
 
     def matrix(self, dataset: str, samples: Sequence[Sample]) -> FeatureMatrix:
         """Detectors over `samples`, overruled by the tags of the journal."""
-        return FeatureMatrix.build(samples, self.registry(), load_journal(self.journal_path(dataset), strict=False).tags)
+        return FeatureMatrix.build(
+            samples, self.registry(), load_journal(self.journal_path(dataset), strict=False).tags
+        )
 
 # %% ../nbs/00_project.ipynb #cell-09
 def bundled(*parts: str) -> Path:

@@ -254,7 +254,10 @@ class Scored:
     def outputs(self) -> dict[str, list[Output]]:
         """What each model made, by sample and repeat, in the order of the samples."""
         place = {s.id: i for i, s in enumerate(self.samples)}
-        made = {run.model: [(g.sample_id, g.model, g.repeat) for g in run.generations if g.sample_id in place] for run in self.runs}
+        made = {
+            run.model: [(g.sample_id, g.model, g.repeat) for g in run.generations if g.sample_id in place]
+            for run in self.runs
+        }
         return {m: sorted(set(own), key=lambda o: (place[o[0]], o[2])) for m, own in made.items()}
 
     def codes(self) -> pl.DataFrame:
@@ -264,7 +267,9 @@ class Scored:
             said = [book.words(o, name) for o in book.outputs]
             verdicts = [majority(words.values()) for words in said if words]
             people = sorted({by for words in said for by in words})
-            rows.append((name, code.title, code.description, code.by, verdicts.count(True), verdicts.count(False), people))
+            rows.append(
+                (name, code.title, code.description, code.by, verdicts.count(True), verdicts.count(False), people)
+            )
         text = dict.fromkeys(("code", "title", "description", "by"), pl.String)
         return pl.DataFrame(rows, text | {"yes": pl.Int64, "no": pl.Int64, "people": pl.List(pl.String)}, orient="row")
 
@@ -466,7 +471,9 @@ class Study(Scored):
         values = code_values(self.code_book, code.name, self.outputs[model], search.index.samples)
         found = board(search, {code.title: value_targets({code.title: values})}, **self._shuffles() | options)
         read = int((~np.isnan(values)).sum())
-        return found._replace(family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it.")
+        return found._replace(
+            family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
+        )
 
     def _shuffles(self) -> dict[str, Any]:
         """How often a search is shuffled: seldom where each takes long, and p is then no finer than that."""

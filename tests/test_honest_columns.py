@@ -33,7 +33,9 @@ def judged_where_it_fails(rng: np.random.Generator, queue: str) -> SliceIndex:
     asked = np.ones((100, 4), bool)
     asked[:, 3] = scores[:, 0] <= np.sort(scores[:, 0])[34]
     tags = [
-        Tag(by="ana", sample_id=SAMPLES[i].id, feature=NAMES[f], value=bool(has[i, f]), queue=queue if f == 3 else "all")
+        Tag(
+            by="ana", sample_id=SAMPLES[i].id, feature=NAMES[f], value=bool(has[i, f]), queue=queue if f == 3 else "all"
+        )
         for i, f in zip(*np.nonzero(asked), strict=True)
     ]
     matrix = FeatureMatrix.build(SAMPLES, REGISTRY, tags)

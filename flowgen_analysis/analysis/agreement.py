@@ -229,7 +229,9 @@ def _alphas(times: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(chance > 0, 1 - np.divide(seen, chance, out=np.zeros(len(seen)), where=chance > 0), np.nan)
 
 
-_AGREEMENT = {"people": pl.String, "cells": pl.Int64} | dict.fromkeys(("same", "low", "high", "alpha", "alpha_low", "alpha_high"), pl.Float64)
+_AGREEMENT = {"people": pl.String, "cells": pl.Int64} | dict.fromkeys(
+    ("same", "low", "high", "alpha", "alpha_low", "alpha_high"), pl.Float64
+)
 
 
 def column_agreement(book: TagBook) -> pl.DataFrame:

@@ -436,7 +436,9 @@ def _coded(columns: Columns, leaf: About) -> Sets:
     there = codes.all
     titles = {code.title: name for name, code in there.items()}
     texts = Texts([*there, *titles])
-    chosen = {titles.get(t, t) for t, is_it in zip(texts.all, texts.matching(leaf.pattern, name=True), strict=True) if is_it}
+    chosen = {
+        titles.get(t, t) for t, is_it in zip(texts.all, texts.matching(leaf.pattern, name=True), strict=True) if is_it
+    }
     if not chosen:
         told = f"names no code: none fits {str(leaf.pattern)[:60]}"
         raise columns.unknown(leaf, leaf.pattern.text, told, {k: k for k in there}, "nobody made one yet")

@@ -105,7 +105,6 @@ def untested(found: Paired, why: str) -> Paired:
         return found
     return found._replace(low=None, high=None, p=1.0, smallest_p=1.0, p_collapse=1.0, fragile=False)
 
-
 # %% ../../nbs/analysis/16_compare.ipynb #cell-17
 def compare(
     index: SliceIndex, models: Sequence[str] = (), baseline: str = "", slices: Sequence[Slice | str] = ("",)

@@ -104,7 +104,10 @@ def _sampled(
 
 
 def _interval(
-    samples: Sequence[str], values: Mapping[str, float | None], clusters: Mapping[str, str] | None, missing: float | None
+    samples: Sequence[str],
+    values: Mapping[str, float | None],
+    clusters: Mapping[str, str] | None,
+    missing: float | None,
 ) -> Mean:
     shares = [(s, missing if values[s] is None else values[s]) for s in samples]
     kept = [(s, v) for s, v in shares if v is not None]
@@ -136,7 +139,9 @@ def prevalence(
             said = [codes.words(o, name) for o in own]
             people = len({by for words in said for by in words})
             alpha = krippendorff_alpha([list(w.values()) for w in said if len(w) > 1], "nominal")
-            rows.append({"code": name, "title": code.title, "model": model, **found._asdict(), "people": people, "alpha": alpha})
+            rows.append(
+                {"code": name, "title": code.title, "model": model, **found._asdict(), "people": people, "alpha": alpha}
+            )
     return pl.DataFrame(rows, _PREVALENCE)
 
 

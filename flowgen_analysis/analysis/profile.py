@@ -87,7 +87,9 @@ def comparable(index: SliceIndex, slice: Slice) -> np.ndarray:
     among these some, and so must be those outside.
     """
     _, outside = index.sets(slice)
-    for name in dict.fromkeys(n for leaf in slice.leaves if isinstance(leaf, Name | Words) and (n := index.columns.feature_of(leaf))):
+    for name in dict.fromkeys(
+        n for leaf in slice.leaves if isinstance(leaf, Name | Words) and (n := index.columns.feature_of(leaf))
+    ):
         present, absent = index.columns.features[name]
         outside = outside & (present | absent)
     return outside

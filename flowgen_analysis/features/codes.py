@@ -47,7 +47,9 @@ def definition(by: str, name: str, title: str, description: str = "", value: boo
     """The line that makes a code, calls it something else, or (value None) takes it away. Raises `InputError`."""
     title = " ".join(title.split())
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError("code name", f"is {str(name)[:40]!r}", "lower-case letters, digits and _, such as `empty_update`")
+        raise InputError(
+            "code name", f"is {str(name)[:40]!r}", "lower-case letters, digits and _, such as `empty_update`"
+        )
     if not title:
         raise InputError("code title", "is empty", "a few words")
     return Tag(by=by, sample_id=WHOLE, model=WHOLE, feature=name, value=value, note=f"{title}\n{description.strip()}")

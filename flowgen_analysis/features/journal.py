@@ -124,7 +124,6 @@ def _plain_tags(lines: Sequence[bytes]) -> list[Tag] | None:
         return None
     return tags if len(tags) == len(lines) else None
 
-
 # %% ../../nbs/features/03_journal.ipynb #cell-11
 class Journal(NamedTuple):
     """The tags of a journal file in its order. `torn` says in one line what was left out at the end; empty if nothing. `bad`: a line

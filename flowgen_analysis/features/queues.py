@@ -67,7 +67,9 @@ class Drawn:
 
     def order(self, ids: Iterable[str]) -> list[str]:
         """Ids in the random order of this seed. It is the same in every subset: a dataset that grows changes nothing about it."""
-        return sorted(ids, key=lambda i: (blake2b(f"{self.seed}:{i}".encode("utf-8", "replace"), digest_size=8).digest(), i))
+        return sorted(
+            ids, key=lambda i: (blake2b(f"{self.seed}:{i}".encode("utf-8", "replace"), digest_size=8).digest(), i)
+        )
 
 # %% ../../nbs/features/04_queues.ipynb #cell-10
 class Chosen(NamedTuple):
@@ -90,5 +92,14 @@ def chosen(name: str, known: int, left: int, drawn: Iterable[str]) -> Chosen:
     if guilty is None:
         return Chosen(known, left, how)
     of = f"{name} is judged on {known:,} of {known + left:,}, "
-    why = "nobody wrote down how they were chosen" if guilty.kind == "hand" else f"chosen by how models did ({guilty.words})"
-    return Chosen(known, left, how, f"{of}{why}: means and tests on it say nothing until the queue 'not judged on {name}' is empty")
+    why = (
+        "nobody wrote down how they were chosen"
+        if guilty.kind == "hand"
+        else f"chosen by how models did ({guilty.words})"
+    )
+    return Chosen(
+        known,
+        left,
+        how,
+        f"{of}{why}: means and tests on it say nothing until the queue 'not judged on {name}' is empty",
+    )

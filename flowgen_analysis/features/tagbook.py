@@ -183,7 +183,9 @@ class TagBook:
         ]
         return self.write(tags) if tags else []
 
-    def code_all(self, words: Iterable[tuple[Output, str, bool | None]], queue: str, first: Tag | None = None) -> list[Line]:
+    def code_all(
+        self, words: Iterable[tuple[Output, str, bool | None]], queue: str, first: Tag | None = None
+    ) -> list[Line]:
         """Say codes of several outputs at once; a `first` line about a code goes before. queue: how they were chosen."""
         self.queue = queue
         said = [self._tag(s, name, value, m, r) for (s, m, r), name, value in words]

@@ -18,7 +18,7 @@ from ..project import Project
 
 # %% ../../nbs/widgets/00_bus.ipynb #cell-05
 class Bus:
-    """What happens to a dataset of a project, told to every view of it in this kernel. `tags`: somebody judged, `features`: the registry
+    """What happens to a dataset of a project, told to every view of it in this kernel. `tags`: somebody judged, `codes`: of what a model made, `features`: the registry
     changed, `runs`: a model answered, `samples`: the dataset itself changed. Views join with a method that takes a set of these."""
 
     def __init__(self, project: Project, dataset: str):

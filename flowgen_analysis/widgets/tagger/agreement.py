@@ -27,9 +27,13 @@ def agreement_html(study: Study) -> str:
     parts = []
     if columns is not None and columns.height:
         pairs = pair_agreement(book).to_dicts() if book else []
-        parts.append(f"<h3>Features and codes</h3>{_table('Feature or code', [(titles.get(r['column'], r['column']), r) for r in columns.to_dicts()])}")
+        parts.append(
+            f"<h3>Features and codes</h3>{_table('Feature or code', [(titles.get(r['column'], r['column']), r) for r in columns.to_dicts()])}"
+        )
         parts.append(f"<h3>Pairs of people</h3>{_table('Pair', [(r['people'], r) for r in pairs])}")
-        parts.append(f'<p class="fg-caption">{escape("Krippendorff’s α: 1 full agreement, 0 as by chance; α with 95% by resampling cells. Under 0.67 a column is hardly to be relied on.")}</p>')
+        parts.append(
+            f'<p class="fg-caption">{escape("Krippendorff’s α: 1 full agreement, 0 as by chance; α with 95% by resampling cells. Under 0.67 a column is hardly to be relied on.")}</p>'
+        )
     else:
         parts.append('<p class="fg-empty">No cell is judged by two people yet.</p>')
     parts.append(f"<h3>FlowSim and people</h3>{_ratings(study)}")
@@ -75,11 +79,22 @@ def _ratings(study: Study) -> str:
         for t in (0, 0.5, 1)
     )
     axes = '<path d="M34 214H284M34 214V14" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
-    names = "".join(f'<span><i class="fg-dot" style="background:{c}"></i>{escape(m)}</span> ' for m, c in colours.items() if m in set(joined["model"]))
+    names = "".join(
+        f'<span><i class="fg-dot" style="background:{c}"></i>{escape(m)}</span> '
+        for m, c in colours.items()
+        if m in set(joined["model"])
+    )
     svg = f'<svg class="fg-rated" viewBox="0 0 300 250" width="300" height="250" role="img" aria-label="People over FlowSim" style="font:11px sans-serif;fill:currentColor">{axes}{ticks}{dots}<text x="159" y="246" text-anchor="middle">FlowSim</text></svg>'
     units, alpha = rater_agreement(ratings)
-    told = [f"{r['kind'].title()} {r['value']:.2f}{_span(r)} of {r['n']} flows, all models" for r in with_people(study.scores, ratings).to_dicts() if r["model"] == "" and r["metric"] == "inputs" and r["value"] is not None]
-    told += [f"People among themselves: {units} flows rated by two or more" + ("" if alpha is None else f", Krippendorff’s α {alpha:.2f}")]
+    told = [
+        f"{r['kind'].title()} {r['value']:.2f}{_span(r)} of {r['n']} flows, all models"
+        for r in with_people(study.scores, ratings).to_dicts()
+        if r["model"] == "" and r["metric"] == "inputs" and r["value"] is not None
+    ]
+    told += [
+        f"People among themselves: {units} flows rated by two or more"
+        + ("" if alpha is None else f", Krippendorff’s α {alpha:.2f}")
+    ]
     return f'<div class="fg-answers"><div>{svg}<p class="fg-caption">{names}people, 0 to 10, over FlowSim</p></div><div>{"".join(f"<p>{escape(t)}</p>" for t in told)}</div></div>'
 
 
@@ -90,7 +105,10 @@ def _span(row: Mapping[str, Any]) -> str:
 class Agreement(Panel):
     """How far people agree, kept up to date. study: the one of now."""
 
-    _esm = static("panel.js") + "export default panel(({ el }) => (state) => { let body = el.querySelector('.fg-agreed'); if (!body) { body = make('div', { class: 'fg-agreed' }); el.append(body); } showHtml(body, state.html ?? ''); });"
+    _esm = (
+        static("panel.js")
+        + "export default panel(({ el }) => (state) => { let body = el.querySelector('.fg-agreed'); if (!body) { body = make('div', { class: 'fg-agreed' }); el.append(body); } showHtml(body, state.html ?? ''); });"
+    )
 
     def __init__(self, study: Callable[[], Study]):
         self.study = study

@@ -51,7 +51,11 @@ class CodeBoard(Screen):
     }  # fmt: skip
 
     def __init__(
-        self, study: Callable[[], Study], by: str, shared: Shared | None = None, judge: Callable[[str], object] = lambda code: None
+        self,
+        study: Callable[[], Study],
+        by: str,
+        shared: Shared | None = None,
+        judge: Callable[[str], object] = lambda code: None,
     ):
         self.study, self.shared, self.judge = study, shared or Shared(), judge
         project = study().project
@@ -67,14 +71,14 @@ class CodeBoard(Screen):
         self.children = [self._panel]
         self.add_class("fg-tagger")
         self.show()
-        self.shared.observe(lambda change: self.hear({"tags"}), ["slice"])
+        self.shared.observe(lambda change: self.hear({"slice"}), ["slice"])
         self._bus.join(self.hear)
 
     def hear(self, what: set[str]) -> None:
         """Take in what other views and people did."""
         with self._one:
-            self._book.refresh()
-            self.show()
+            if self._book.refresh() or what & {"runs", "samples", "slice"}:
+                self.show()
 
     # -- events
 
@@ -109,7 +113,9 @@ class CodeBoard(Screen):
     def on_drop(self, event: Event) -> list[int]:
         """Take a code away. What was said with it waits in the journal."""
         code = self._book.codes.named(event["code"])
-        return self._written(self._book.write([definition(self.by, code.name, code.title, code.description, value=None)]))
+        return self._written(
+            self._book.write([definition(self.by, code.name, code.title, code.description, value=None)])
+        )
 
     def on_judge(self, event: Event) -> None:
         """Have every output judged by a code."""
@@ -145,7 +151,7 @@ class CodeBoard(Screen):
 
     def _written(self, lines: Sequence[Line]) -> list[int]:
         if lines:
-            self._bus.tell("tags")
+            self._bus.tell("codes")
         return [line.number for line in lines]
 
     # -- drawing
@@ -156,7 +162,9 @@ class CodeBoard(Screen):
         free = [o for o, card in cards.items() if not card["codes"]]
         groups = proposed({o: (cards[o]["words"], cards[o]["edits"]) for o in free})
         numbers = {o: self._numbered(o) for o in list(cards)[:SHOWN]}
-        shown = {numbers[o]: {k: v for k, v in card.items() if k != "words"} for o, card in cards.items() if o in numbers}
+        shown = {
+            numbers[o]: {k: v for k, v in card.items() if k != "words"} for o, card in cards.items() if o in numbers
+        }
         codes = [
             {"name": n, "title": c.title, "description": c.description, "by": c.by,
              "cards": [numbers[o] for o, card in cards.items() if n in card["codes"] and o in numbers]}
@@ -178,7 +186,9 @@ class CodeBoard(Screen):
         study, book = self.study(), self._book
         inside = set(study.index(self.shared.metric).members(self.shared.slice))
         noted = book.outputs_noted()
-        frame = study.scores.frame.filter((pl.col("model") == self.model) & (pl.col("inputs") < FAILED)).sort("inputs", "sample_id")
+        frame = study.scores.frame.filter((pl.col("model") == self.model) & (pl.col("inputs") < FAILED)).sort(
+            "inputs", "sample_id"
+        )
         failed = [(s, self.model, r) for s, r in frame.select("sample_id", "repeat").iter_rows()]
         coded = [o for o in book.codes.outputs if book.codes.of(o)]
         lost = study.losses().frame
@@ -187,8 +197,13 @@ class CodeBoard(Screen):
             sample_id, model, repeat = output
             if sample_id not in inside or model not in study.outputs:
                 continue
-            own = lost.filter((pl.col("sample_id") == sample_id) & (pl.col("model") == model) & (pl.col("repeat") == repeat))
-            edits = [f"{KINDS.get(k, k).lower()} {s}".strip() for k, s in own.sort("loss", descending=True).select("kind", "subject").iter_rows()]
+            own = lost.filter(
+                (pl.col("sample_id") == sample_id) & (pl.col("model") == model) & (pl.col("repeat") == repeat)
+            )
+            edits = [
+                f"{KINDS.get(k, k).lower()} {s}".strip()
+                for k, s in own.sort("loss", descending=True).select("kind", "subject").iter_rows()
+            ]
             notes = [{"by": by, "text": text} for by, text in noted.get(output, {}).items()]
             found[output] = {
                 "sample": sample_id, "model": model, "notes": notes, "edits": edits[:3], "codes": book.codes.of(output),

@@ -47,7 +47,11 @@ def _by_score(leaf: Leaf, models: Sequence[str]) -> bool:
         return leaf.kind in ("cause", "loss", "code", "by", *RESULTS)
     if isinstance(leaf, Contains):
         return leaf.where == "note"
-    return isinstance(leaf, Made | Gap | Saved) or (isinstance(leaf, Name) and leaf.name in RESULTS) or bool(as_gap_of(leaf, models))
+    return (
+        isinstance(leaf, Made | Gap | Saved)
+        or (isinstance(leaf, Name) and leaf.name in RESULTS)
+        or bool(as_gap_of(leaf, models))
+    )
 
 
 def as_gap_of(leaf: Leaf, models: Sequence[str]) -> object:
@@ -56,14 +60,23 @@ def as_gap_of(leaf: Leaf, models: Sequence[str]) -> object:
 
 
 def reading_queue(
-    study: Study, kind: str, model: str, slice: str = "", about: str = "", seed: int = 0, by: str = "", metric: str = "inputs"
+    study: Study,
+    kind: str,
+    model: str,
+    slice: str = "",
+    about: str = "",
+    seed: int = 0,
+    by: str = "",
+    metric: str = "inputs",
 ) -> Queue:
     """What to read of a model, of the samples in a slice. kind: of `KINDS_OF_QUEUE`. about: the cause, the name of the cluster or the code.
     by: who reads, for what they did not judge. Raises `InputError` for a kind, model, cause, cluster or code that is not there."""
     if kind not in KINDS_OF_QUEUE:
         raise InputError("queue", f"is {kind[:40]!r}", " or ".join(KINDS_OF_QUEUE))
     if model not in study.outputs:
-        raise InputError(f"model {model[:40]!r}", "is not among the runs", " or ".join(list(study.outputs)[:8]) or "a run")
+        raise InputError(
+            f"model {model[:40]!r}", "is not among the runs", " or ".join(list(study.outputs)[:8]) or "a run"
+        )
     index, asked = study.index(metric), Slice(slice)
     inside = set(index.members(asked))
     scored = is_by_score(asked, index.models)
@@ -100,7 +113,10 @@ def _chosen(
         if about not in KINDS:
             raise InputError("cause", f"is {about[:40]!r}", " or ".join(KINDS))
         frame = study.losses(metric).frame.filter((pl.col("model") == model) & (pl.col("kind") == about))
-        lost = {(r[0], model, r[1]): r[2] for r in frame.group_by("sample_id", "repeat").agg(pl.col("loss").sum()).iter_rows()}
+        lost = {
+            (r[0], model, r[1]): r[2]
+            for r in frame.group_by("sample_id", "repeat").agg(pl.col("loss").sum()).iter_rows()
+        }
         return sorted((o for o in own if o in lost), key=lambda o: -lost[o])
     groups = {c.name: c.samples for c in study.alike(model, slice.text, metric)}
     if about not in groups:

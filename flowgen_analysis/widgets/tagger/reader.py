@@ -62,11 +62,13 @@ class Reader(Screen):
         self._asked = {"kind": "worst", "model": study().models[0], "about": "", "seed": 0}
         self.blind, self.end, self.error = False, False, ""
         self._queue = Queue([], Drawn(kind="all"))
-        self._started: int = len(self._book.lines)
+        self._drawn_html: tuple = ()
         super().__init__()
         self._panel = ReadPanel({}, self.handle)
         self._draw_queue()
-        self.selected = self._queue.outputs[0] if self._queue.outputs else next(o for own in study().outputs.values() for o in own)
+        self.selected = (
+            self._queue.outputs[0] if self._queue.outputs else next(o for own in study().outputs.values() for o in own)
+        )
         self.children = [self._panel]
         self.add_class("fg-tagger")
         self.show()
@@ -105,10 +107,16 @@ class Reader(Screen):
     def hear(self, what: set[str]) -> None:
         """Take in what other views and people did, and stay where one is."""
         with self._one:
-            self._book.refresh()
-            if what & {"runs", "samples"} or self._asked["kind"] in ("noted",):
+            news = self._book.refresh()
+            if what & {"runs", "samples"}:
+                self._drawn_html = ()
                 self._draw_queue()
-            self.show()
+                if self.selected[0] not in self.study().by_id:
+                    self.selected = next(
+                        iter(self._queue.outputs), next(o for own in self.study().outputs.values() for o in own)
+                    )
+            if news or what & {"runs", "samples"}:
+                self.show()
 
     def _sliced(self, change: Any) -> None:
         with self._one:
@@ -119,7 +127,9 @@ class Reader(Screen):
 
     def _draw_queue(self) -> None:
         try:
-            self._queue = reading_queue(self.study(), slice=self.shared.slice, metric=self.shared.metric, by=self.by, **self._asked)
+            self._queue = reading_queue(
+                self.study(), slice=self.shared.slice, metric=self.shared.metric, by=self.by, **self._asked
+            )
             self.error = ""
         except InputError as e:
             self.error = str(e)
@@ -197,11 +207,15 @@ class Reader(Screen):
         """Read another queue, from its first output that `by` has not read."""
         asked = {k: event[k] for k in ("kind", "model", "about", "seed")}
         if not asked["about"]:
-            asked["about"] = next(iter(abouts(self.study(), asked["kind"], asked["model"], self.shared.slice, self.shared.metric)), "")
+            asked["about"] = next(
+                iter(abouts(self.study(), asked["kind"], asked["model"], self.shared.slice, self.shared.metric)), ""
+            )
         found = reading_queue(self.study(), slice=self.shared.slice, metric=self.shared.metric, by=self.by, **asked)
         self._asked, self._queue, self.end, self.error = asked, found, not found.outputs, ""
         done = self._read()
-        self.selected = next((o for o in found.outputs if o not in done), found.outputs[0] if found.outputs else self.selected)
+        self.selected = next(
+            (o for o in found.outputs if o not in done), found.outputs[0] if found.outputs else self.selected
+        )
 
     def on_refresh(self, event: Event) -> None:
         """Take in what other people wrote meanwhile."""
@@ -209,9 +223,16 @@ class Reader(Screen):
 
     def _open(self, sample_id: str, model: str) -> None:
         own = [o for o in self._queue.outputs if o[0] == sample_id and model in ("", o[1])]
-        own += [o for m in dict.fromkeys([model or self._asked["model"], *self.study().models]) for o in self.study().outputs.get(m, []) if o[0] == sample_id]
+        own += [
+            o
+            for m in dict.fromkeys([model or self._asked["model"], *self.study().models])
+            for o in self.study().outputs.get(m, [])
+            if o[0] == sample_id
+        ]
         if not own:
-            raise InputError(f"sample {str(sample_id)[:40]!r}", "has no output to read", "the id of a sample that a model answered")
+            raise InputError(
+                f"sample {str(sample_id)[:40]!r}", "has no output to read", "the id of a sample that a model answered"
+            )
         self.selected, self.end = own[0], False
 
     def _say(self, output: Output, words: Sequence[tuple[str, bool | None]]) -> list[int]:
@@ -224,7 +245,7 @@ class Reader(Screen):
 
     def _numbers(self, lines: Sequence[Line]) -> list[int]:
         if lines:
-            self._bus.tell("tags")
+            self._bus.tell("codes")
         return [line.number for line in lines]
 
     def _item(self, number: int) -> Output:
@@ -236,7 +257,9 @@ class Reader(Screen):
         """What `by` has read: outputs with a word or a note of theirs."""
         noted = {o for o, notes in self._book.outputs_noted().items() if self.by in notes}
         words = self._book.codes.words
-        return noted | {o for o in self._book.codes.outputs if any(self.by in words(o, n) for n in self._book.codes.all)}
+        return noted | {
+            o for o in self._book.codes.outputs if any(self.by in words(o, n) for n in self._book.codes.all)
+        }
 
     # -- drawing
 
@@ -251,8 +274,10 @@ class Reader(Screen):
         shown = "an output" if self.blind else model
         own = [] if made is None else [made.model_copy(update={"model": shown})]
         models = [] if self.blind else study.models
-        html = "" if self.end else flow_diff(sample, own, [shown], models, not self.shared.metric.startswith("outline"))
-        self._panel.sample = {"item": self._number[self.selected], "html": html}
+        key = (self.selected, self.blind, self.shared.metric)
+        if key != self._drawn_html and not self.end:
+            html = flow_diff(sample, own, [shown], models, not self.shared.metric.startswith("outline"))
+            self._panel.sample, self._drawn_html = {"item": self._number[self.selected], "html": html}, key
         self._panel.state = self._state()
 
     def _state(self) -> State:
@@ -314,7 +339,13 @@ class Reader(Screen):
             if yes:
                 rows.append({"title": code.title, "yes": yes, "share": share, "why": told.why})
         noted = sum(self.by in book.notes(*o) for o in own)
-        return {"read": len(read), "total": len(own), "noted": noted, "codes": sorted(rows, key=lambda r: -r["yes"]), "quiet": self.quiet()}
+        return {
+            "read": len(read),
+            "total": len(own),
+            "noted": noted,
+            "codes": sorted(rows, key=lambda r: -r["yes"]),
+            "quiet": self.quiet(),
+        }
 
 
 def span_of(told: Estimate) -> str:

@@ -65,7 +65,9 @@ class Tagger(Screen):
         self._asked: dict[tuple[str, str], tuple[Any, Suggestion]] = {}
         self._detection = Detection(self._samples.values())
         self._survey, self._in_question = "", ""
-        self.drawn = drawn or Drawn(kind="all" if queue is None else "slice", slice="" if queue is None else title, scored=queue is not None)
+        self.drawn = drawn or Drawn(
+            kind="all" if queue is None else "slice", slice="" if queue is None else title, scored=queue is not None
+        )
         self._whole = (list(self._samples) if queue is None else list(queue), self.drawn, self.title)
         self._bus = bus_of(project, dataset)
         super().__init__(registry=registry)
@@ -85,9 +87,10 @@ class Tagger(Screen):
 
     def hear(self, what: set[str]) -> None:
         """Take in what other views and people did, and stay where one is."""
-        if what & {"tags", "features"}:
-            with self._one:
-                self.on_refresh()
+        with self._one:
+            before = len(self._book.lines), self.registry
+            self.on_refresh()
+            if (len(self._book.lines), self.registry) != before:
                 self.show()
 
     @property
@@ -165,7 +168,10 @@ class Tagger(Screen):
 
     def on_unjudged(self, event: Event) -> None:
         """Show the next sample of the queue that `by` has not judged; the search starts again at the top."""
-        done, at = judged(self._book, self.asked), self._queue.index(self.selected) + 1 if self.selected in self._queue else 0
+        done, at = (
+            judged(self._book, self.asked),
+            self._queue.index(self.selected) + 1 if self.selected in self._queue else 0,
+        )
         self.selected = next((i for i in self._queue[at:] + self._queue[:at] if i not in done), self.selected)
 
     def on_open(self, event: Event) -> None:
@@ -181,7 +187,9 @@ class Tagger(Screen):
         say no where it sees the feature, and nothing where it does not."""
         name, accept = self.registry.feature(event["feature"]).name, bool(event["accept"])
         self._book.queue = self.drawn.text
-        return self._told(self._book.say((i, name, seen if accept else False, seen) for i, seen in self._open(name) if accept or seen))
+        return self._told(
+            self._book.say((i, name, seen if accept else False, seen) for i, seen in self._open(name) if accept or seen)
+        )
 
     def on_rest(self, event: Event) -> None:
         """Go through the samples on which `by` has not judged a feature, in a random order; no feature goes back to the first queue."""
@@ -194,7 +202,12 @@ class Tagger(Screen):
         left = [i for i in drawn.order(self._whole[0]) if self.by not in self._book.words(i, feature.name)]
         if not left:
             raise InputError(f"feature {feature.name}", "is judged by you on every sample of this queue")
-        self.drawn, self.title, self._in_question, self._survey = drawn, f"not judged on {feature.title}", feature.name, ""
+        self.drawn, self.title, self._in_question, self._survey = (
+            drawn,
+            f"not judged on {feature.title}",
+            feature.name,
+            "",
+        )
         self.queue = left
 
     def on_feature(self, event: Event) -> None:
@@ -262,7 +275,13 @@ class Tagger(Screen):
         open_ = self._open(self._survey)
         left, would = len(open_), sum(v is True for _, v in open_)
         rest = sum(self.by not in self._book.words(i, self._survey) for i in self._whole[0])
-        shown = {"feature": self._survey, "title": self.registry.feature(self._survey).title, "open": left, "open_yes": would, "rest": rest}
+        shown = {
+            "feature": self._survey,
+            "title": self.registry.feature(self._survey).title,
+            "open": left,
+            "open_yes": would,
+            "rest": rest,
+        }
         return shown | {"yes": values.count(True), "no": values.count(False), "failed": values.count(None)}
 
     def show(self) -> None:
