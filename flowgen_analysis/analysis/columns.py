@@ -198,7 +198,7 @@ MANY = 5000  # names that are compared letter by letter
 def _changes(leaf: Leaf) -> bool:
     """Whether what a phrase holds may change while an index stands."""
     kind = leaf.kind if isinstance(leaf, About) else leaf.where if isinstance(leaf, Contains) else ""
-    return isinstance(leaf, Saved) or kind in ("by", "note")
+    return isinstance(leaf, Saved) or kind in ("by", "note", "code")
 
 
 HOW: dict[type, Callable[[Columns, Any], Sets]] = {}
@@ -336,7 +336,7 @@ def _of_texts(columns: Columns, leaf: Leaf, fact: str, mask: Callable[[Texts], n
 RESULTS = ("unreadable", "repeats_disagree")  # of one model, or of any of them
 KINDS_OF = {
     **dict.fromkeys(FLOW_KINDS, "flow"), **dict.fromkeys(("cause", "loss", *RESULTS), "result"), "feature": "sample",
-    "text": "sample", "id": "sample", "by": "people",
+    "text": "sample", "id": "sample", "by": "people", "code": "people",
 }  # fmt: skip
 
 
@@ -358,6 +358,8 @@ def _about(columns: Columns, leaf: About) -> Sets:
         return _resulting(columns, leaf.kind, chosen)
     if leaf.kind == "text":
         return columns.here(columns.corpus.words(leaf.pattern))
+    if leaf.kind == "code":
+        return _coded(columns, leaf)
     if leaf.kind == "by":
         return columns.here(columns.corpus.judged_by(leaf.pattern))
     if leaf.kind == "id":
@@ -427,6 +429,24 @@ def _caused(columns: Columns, leaf: About) -> Sets:
     sign, number = (leaf.sign, leaf.number) if leaf.kind == "loss" else (">", 0.0)
     values = np.where(known, 100 * points, np.nan)
     return columns.here(compare_fact(Comparison("points", sign, number), {"points": values}))
+
+
+def _coded(columns: Columns, leaf: About) -> Sets:
+    codes = columns.corpus.codes()
+    there = codes.all
+    titles = {code.title: name for name, code in there.items()}
+    texts = Texts([*there, *titles])
+    chosen = {
+        titles.get(t, t) for t, is_it in zip(texts.all, texts.matching(leaf.pattern, name=True), strict=True) if is_it
+    }
+    if not chosen:
+        told = f"names no code: none fits {str(leaf.pattern)[:60]}"
+        raise columns.unknown(leaf, leaf.pattern.text, told, {k: k for k in there}, "nobody made one yet")
+    if leaf.model and leaf.model not in columns.models:
+        raise columns.unknown(leaf, leaf.model, f"asks for {_short(leaf.model)}, which is no model", columns.models)
+    parts = [columns.corpus.coded(sorted(chosen), m) for m in ([leaf.model] if leaf.model else columns.models)]
+    outside, inside = all_of((outside, inside) for inside, outside in parts)
+    return columns.here((inside, outside))
 
 
 def _is_text(columns: Columns, fact: str) -> bool:

@@ -95,10 +95,10 @@ def _held(columns: Columns, text: str, inside: np.ndarray) -> int | None:
 
 def _behind_label(columns: Columns, label: re.Match, inside: np.ndarray) -> list[Completion]:
     kind, typed = label[1], label[2]
-    if kind in ("cause", "loss") and "@" in typed:
+    if kind in ("cause", "loss", "code") and "@" in typed:
         typed = typed.split("@")[-1]
         found = [Completion(name_text(m), "model", "", None, label.end() - len(typed)) for m in columns.models]
-        return _ranked(columns, found, typed, inside, f"{label[0].rpartition('@')[0]}@" if kind == "cause" else None)
+        return _ranked(columns, found, typed, inside, f"{label[0].rpartition('@')[0]}@" if kind != "loss" else None)
     start = label.end() - len(typed)
     found = [Completion(str(Pattern.of(name)), kind, title, None, start) for name, title in _names_of(columns, kind)]
     return _ranked(columns, found, typed, inside, f"{kind}:")
@@ -112,6 +112,8 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
         return KINDS.items()
     if kind in RESULTS:
         return ((m, "") for m in columns.models)
+    if kind == "code":
+        return ((name, code.title) for name, code in columns.corpus.codes().all.items())
     if kind == "by":
         return ((p, "") for p in sorted({t.by for t in columns.corpus.tags()}))
     if kind == "id":
@@ -151,7 +153,9 @@ def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from ((name_text(f), "feature", columns.corpus.titles.get(f, "")) for f in columns.features)
     yield from ((f"step:{Pattern.of(n)}", "step", "") for n in columns.corpus.expected.step_names)
     texts = [f for f, values in columns.facts.items() if values.dtype == object]
-    yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "id", *texts))
+    yield from (
+        (f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts)
+    )
     yield from ((f"{name_text(f)} ", "fact", "") for f in (*columns.facts, "spread") if "." not in f and f not in texts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)
     yield from (
