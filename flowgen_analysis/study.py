@@ -31,7 +31,8 @@ from .analysis.clusters import Cluster, failures_alike
 from .analysis.compare import benjamini_hochberg, compare, regressions
 from .analysis.corpus import Corpus
 from .analysis.explanation import Reading, explain
-from .analysis.facts import sample_facts
+from .analysis.facts import Facts, facts_of
+from .analysis.fields import Fields
 from .analysis.grid import Grid
 from .analysis.headline import Headline, headlines
 from .analysis.index import SliceIndex, join
@@ -106,6 +107,7 @@ class Scored:
     ):  # fmt: skip
         self.dataset, self.samples, self.runs = dataset, Samples(samples, getattr(samples, "aside", {})), list(runs)
         self.registry, self.matrix, self.project, self.run_paths = registry, matrix, project, list(run_paths)
+        self.added: tuple[Fields, ...] = ()
         self._kept: dict[tuple[str, ...], Any] = {}
         if scores is not None:
             self.scores = scores
@@ -180,10 +182,21 @@ class Scored:
             self.scores = score_runs(self.samples, self.runs, engine, progress, options)
         return self.scores
 
-    @cached_property
+    @property
+    def described(self) -> Facts:
+        """What every sample has beside features, its own fields and those of `added` among them."""
+        names = [*self.matrix.names, *(f.title for f in self.registry.features)]
+        make = lambda: facts_of(self.samples, names, list(self.made), self.added, self._score_names())  # noqa: E731
+        return self._once(("facts", str(len(self.added))), make)
+
+    def _score_names(self) -> Sequence[str]:
+        """Names that scores have in slices."""
+        return getattr(self, "metrics", self.scores.metrics)
+
+    @property
     def facts(self) -> pl.DataFrame:
-        """What every sample has beside features."""
-        return sample_facts(self.samples)
+        """What every sample has beside features: a row a sample."""
+        return self.described.frame
 
     def index(self, metric: str = "inputs") -> SliceIndex:
         """The matrix joined with scores by `metric`, ready to be sliced. Raises `InputError` for a metric that is not there."""
