@@ -30,9 +30,12 @@ from .model_runs import cell_line, generate
 from .project import Project
 from .reports.build import build
 from .reports.content import Content
+from .reports.differences import compare_sides
 from .reports.findings import Findings, finding
+from .reports.history import History, history
 from .reports.sections.remade import figures
-from .reports.write import check_form, write_report
+from .reports.sides import open_sides
+from .reports.write import Compared, check_form, write_report
 from .scoring.loss import Losses
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
@@ -219,17 +222,29 @@ class Workbench:
         asking.show()
         return ipywidgets.VBox([run, asking])
 
-    def report(self, path: str | Path, **options) -> Path:
+    def report(self, path: str | Path, stop: Callable[[], bool] | None = None, **options) -> Path:
         """Write the report on this dataset: `.html`, `.pdf`, `.md`, `.tex`, `.ipynb`, `.json`, or its tables into a folder or a
-        `.zip`. Options as in `report_content`. Raises `InputError`."""
+        `.zip`. stop: asked while a PDF is printed; true ends it. Options as in `report_content`. Raises `InputError`."""
         check_form(path)
         more = {"scores": self.scores.frame, "matrix": self.table()}
         content = self.report_content(**options)
-        return write_report(content, path, more=more, project=self.project.root, options=options)
+        return write_report(content, path, more=more, project=self.project.root, options=options, stop=stop)
 
     def report_content(self, **options) -> Content:
-        """What a report says, as data. Options as in `reports.build.build`: title, date, baseline, samples. Raises `InputError`."""
+        """What a report says, as data. Options as in `reports.build.build`: title, author, date, baseline, samples. Raises
+        `InputError`."""
         return build(self.study, **options)
+
+    def changes(self, old: Any, new: Any = None) -> Compared:
+        """What changed from `old` to `new`: generations first, then findings, features and causes. Each is a report (`.html`,
+        `.json`), a run (`.jsonl`), a folder of runs or a model; `new` is the project as it is now where it is not given. Raises
+        `InputError`."""
+        sides = open_sides(old, new, self.study, self.findings.list())
+        return Compared(compare_sides(*sides))
+
+    def history(self, *reports: str | Path) -> History:
+        """The runs that say when they were made, and those of older reports, in the order of time. Raises `InputError`."""
+        return history(self.study, reports)
 
     @property
     def findings(self) -> Findings:

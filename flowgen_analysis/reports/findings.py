@@ -43,7 +43,7 @@ PAIRED = 200  # samples up to which a finding keeps each one's score
 class Finding(NamedTuple):
     """Something kept for the report. kind: one of `KIND`. slice: its expression, empty for all samples. sample: an id. cause: one
     of `scoring.kinds.KINDS`. models: empty for all. figures: by model, (mean, low, high, n) when it was kept. samples, scores: their
-    ids and by model the score of each, where there were up to 200. state: of the widget that kept it. number: its place."""
+    ids and by model the score of each, where there were up to 200. effects: what it claimed then, (value, low, high, n, p). state: of the widget that kept it. number: its place."""
 
     title: str
     kind: str = "note"
@@ -58,6 +58,7 @@ class Finding(NamedTuple):
     figures: Mapping[str, Sequence[float | None]] = {}
     samples: tuple[str, ...] = ()
     scores: Mapping[str, Sequence[float | None]] = {}
+    effects: Mapping[str, Sequence[float | None]] = {}
     state: Any = None
     number: int = 0
 
@@ -80,6 +81,11 @@ def _title(found: Finding) -> str:
 
 
 _TEXTS = ("title", "kind", "note", "dataset", "metric", "slice", "sample", "cause", "kept")
+_ROWS = {
+    "scores": "by model a list of numbers",
+    "figures": "by model [mean, low, high, n]",
+    "effects": "by model [value, low, high, n, p]",
+}
 _NEEDS = {"sample": "sample", "cause": "cause"}
 
 
@@ -112,10 +118,10 @@ def _checked(data: Mapping[str, Any], place: str, lines: Mapping[str, int] | Non
     samples = data.get("samples", ())
     if not isinstance(samples, list | tuple) or not all(isinstance(i, str) for i in samples):
         raise bad("samples", "a list of ids")
-    rows = {key: _rows(data.get(key), size) for key, size in (("figures", 4), ("scores", len(samples)))}
+    rows = {key: _rows(data.get(key), size) for key, size in (("figures", 4), ("scores", len(samples)), ("effects", 5))}
     for key, found in rows.items():
         if found is None:
-            raise bad(key, "by model a list of numbers" if key == "scores" else "by model [mean, low, high, n]")
+            raise bad(key, _ROWS[key])
     known = {key: value for key, value in data.items() if key in Finding._fields}
     return Finding(**{"title": "", **known, **rows, "models": tuple(models), "samples": tuple(samples)})  # type: ignore[arg-type]
 
@@ -147,6 +153,7 @@ _ORDER = (
     "figures",
     "samples",
     "scores",
+    "effects",
     "state",
 )
 
