@@ -159,7 +159,7 @@ def dot(row: str, panel: str, model: str, mean: Mean) -> list[Dot]:
 # %% ../../nbs/reports/00_content.ipynb #cell-12
 class ToRead(NamedTuple):
     """A sample worth opening: why, its generations, and what each lost (model, cause in one line, loss 0..1). changed: its two
-    generations are one model's, the old one and the new one."""
+    generations are one model's, the old one and the new one. lines: of its diff, at most."""
 
     sample: Sample
     reasons: str
@@ -167,6 +167,7 @@ class ToRead(NamedTuple):
     scores: tuple[tuple[str, float | None], ...]
     causes: tuple[tuple[str, str, float], ...]
     changed: bool = False
+    lines: int = 22
 
 
 PARTS = {"first": "", "findings": "Findings", "results": "Results", "appendix": "Appendix"}

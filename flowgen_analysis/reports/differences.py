@@ -323,14 +323,18 @@ _ORDER = (
 )
 
 
+_SHOWN = ("reversed", "gone", "weaker", "holds", "unchanged")
+
+
 def _findings(old: Side, new: Side) -> Section | None:
     rows = sorted(_marks(old, new), key=lambda r: _ORDER.index(r["mark"]))
     if not rows:
         return None
     named = {k: list(dict.fromkeys(r["title"] for r in rows if r["mark"] == k)) for k in ("reversed", "gone", "weaker")}
-    holds = sum(r["mark"] in ("holds", "unchanged") for r in rows)
+    holds, known = sum(r["mark"] in ("holds", "unchanged") for r in rows), [r for r in rows if r["mark"] in _SHOWN]
     parts = [f"{kind}: {words(titles, most=4)}" for kind, titles in named.items() if titles]
-    said = f"Findings: {'; '.join([*parts, f'{holds} of {len(rows)} effects hold'])}."
+    still = f"of {counted(len(known), 'effect')} that had been shown, {holds} hold" + ("s" if holds == 1 else "")
+    said = f"Findings: {'; '.join([*parts, still if known else 'no effect had been shown'])}."
     cells = tuple(
         (
             text(r["title"]),

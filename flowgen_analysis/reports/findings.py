@@ -162,8 +162,19 @@ def to_text(found: Finding) -> str:
     """A finding as the text of its file."""
     fields = {key: getattr(found, key) for key in _ORDER}
     kept = {key: value for key, value in fields.items() if value not in ("", (), {}, None)}
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in kept.items()]
+    lines = [f"{key}: {_json(value)}" for key, value in kept.items()]
     return "\n".join([_FENCE, *map(_one_line, lines), _FENCE, "", found.note.strip(), ""])
+
+
+def _json(value: Any) -> str:
+    """JSON that YAML reads as the same: `1e-06` would be a text to it."""
+    if isinstance(value, float) and "e-" in repr(value):
+        return f"{value:.20f}".rstrip("0") if abs(value) > 1e-19 else "0.0"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(k), ensure_ascii=False)}: {_json(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_json, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:
@@ -192,7 +203,7 @@ def from_text(text: str, place: str = "finding") -> Finding:
         raise InputError(f"{place}:{at.get('title', 2)} title", "is missing", "text")
     return _checked({**data, "note": "\n".join(lines[end + 1 :]).strip()}, place, at)
 
-# %% ../../nbs/reports/02_findings.ipynb #cell-12
+# %% ../../nbs/reports/02_findings.ipynb #cell-13
 _NAME = re.compile(r"(\d{1,6})-.*\.md")
 
 

@@ -107,7 +107,7 @@ def _dots(chart: Chart, width: float) -> Drawing:
     models = [m for m in chart.models if any(d.model == m for d in chart.dots)]
     alone = all(len({d.model for d in chart.dots if d.row == row}) <= 1 for row in chart.rows)
     labels = [textwrap.wrap(row, _LABEL)[:2] or [""] for row in chart.rows]
-    left = min(12 + 6.6 * max((len(line) for own in labels for line in own), default=0), 0.4 * width)
+    left = min(14 + max((_wide(line) for own in labels for line in own), default=0), 0.42 * width)
     step = 26.0 if alone else max(28.0, 13 * len(models) + 10)
     key = 0 if alone or len(models) < 2 else 24
     foot = _TOP + step * len(chart.rows)
@@ -118,11 +118,14 @@ def _dots(chart: Chart, width: float) -> Drawing:
     room = (width - left) / max(len(chart.panels), 1)
     for k, panel in enumerate(chart.panels):
         start, end = left + k * room, left + (k + 1) * room - (58 if alone else 22)
-        shapes += _panel(
-            chart, panel, scale(_ends(chart, panel), start, end, _bounds(chart)), step, foot, models, alone
-        )
+        shapes += _panel(chart, panel, scale(_ends(chart), start, end, _bounds(chart)), step, foot, models, alone)
     shapes += _key(models, left, foot + _FOOT + 14, chart, width) if key else []
     return Drawing(width, foot + _FOOT + key, tuple(shapes))
+
+
+def _wide(text: str) -> float:
+    """About how wide a text is, in pixels at size 12."""
+    return sum(9.0 if c.isupper() or ord(c) > 0x2E80 else 7.0 for c in text)
 
 
 def _short(text: str, most: int) -> str:
@@ -138,15 +141,9 @@ def _bounds(chart: Chart) -> tuple[float, float] | None:
     return (0, 100) if chart.unit == "score" else None
 
 
-def _ends(chart: Chart, panel: str) -> list[float]:
-    """Every value and end of an interval in a panel, in points; of points 0 too."""
-    found = [
-        100 * v
-        for d in chart.dots
-        if d.panel == panel or chart.kind == "line"
-        for v in (d.value, d.low, d.high)
-        if v is not None
-    ]
+def _ends(chart: Chart) -> list[float]:
+    """Every value and end of an interval, in points, so that panels share a scale; of points 0 too."""
+    found = [100 * v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
     return [*found, 0.0] if chart.unit == "points" else found
 
 
@@ -191,7 +188,7 @@ def _key(models: Sequence[str], left: float, y: float, chart: Chart, width: floa
 def _lines(chart: Chart, width: float) -> Drawing:
     height, left, right, foot = 300.0, 44.0, min(190.0, 0.36 * width), 34.0
     letters = int((right - 10) / 6.4)
-    axis = scale(_ends(chart, ""), height - foot, 24, _bounds(chart))
+    axis = scale(_ends(chart), height - foot, 24, _bounds(chart))
     places = {
         p: left + 12 + (width - left - right - 24) * k / max(len(chart.panels) - 1, 1)
         for k, p in enumerate(chart.panels)

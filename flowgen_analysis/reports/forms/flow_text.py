@@ -95,5 +95,8 @@ def sample_diff(read: ToRead, around: int = 1, most: int = 60) -> tuple[str, lis
         return what, only_changed(three_way(expected, old, new), around, most)
     model, flow = next(((m, f) for m, f in made if f), made[0] if made else ("", None))
     if expected is None or flow is None:
-        return f"{model}: no flow to show" if model else "nothing was generated", []
+        error = next((g.error for g in read.generations if g.model == model and g.error), "no flow in the output")
+        return f"{model} made no flow: {visible(error[:300])}" if model else "nothing was generated", []
+    if flow == expected:
+        return f"{model} made what was expected", []
     return f"− expected, + what {model} made", only_changed(two_way(expected, flow), around, most)

@@ -50,7 +50,7 @@ def cell_html(cell: Cell) -> Markup:
     if cell.kind == "text":
         return Markup(escape(number(cell)) if cell.value is not None else '<span class="none">–</span>')
     if cell.mark in ("hollow", "shown"):
-        return Markup(f'<span class="{cell.mark}"{_shade(cell)}>{number(cell)}</span>')
+        return Markup(f'<span class="cell-{cell.mark}"{_shade(cell)}>{number(cell)}</span>')
     told = Markup(number(cell))
     tag = {"best": "b", "second": "u"}.get(cell.mark, "")
     told = Markup(f"<{tag}>{told}</{tag}>") if tag else told
@@ -109,12 +109,11 @@ def chart_html(chart: Chart) -> Markup:
 
 
 _LINE_CSS = {"-": "minus", "+": "plus", "!": "lack", "…": "gap"}
-_LINES = 22
 
 
-def lines_html(read: ToRead, most: int = _LINES) -> Markup:
+def lines_html(read: ToRead) -> Markup:
     """The lines that differ between what was expected and what was made."""
-    what, lines = sample_diff(read, most=most)
+    what, lines = sample_diff(read, most=read.lines)
     told = "".join(
         f'<span class="{_LINE_CSS.get(line.sign, "same")}">{escape_title(line.sign)} {escape_title(line.text)}\n</span>'
         for line in lines

@@ -144,12 +144,12 @@ def _section(section: Section, command: str) -> Iterator[str]:
         yield from diff_latex(s)
 
 
-def diff_latex(s: ToRead, most: int = 22) -> Iterator[str]:
+def diff_latex(s: ToRead) -> Iterator[str]:
     """The lines that differ, as they are, in small type."""
-    what, lines = sample_diff(s, most=most)
+    what, lines = sample_diff(s, most=s.lines)
     yield rf"{{\footnotesize {latex(what)}\par}}"
     if lines:
-        yield r"\begin{flushleft}\ttfamily\scriptsize"
+        yield r"\begin{flushleft}\setlength{\parskip}{0pt}\ttfamily\scriptsize"
         yield from (rf"\hangindent=2em {_shaded(x.sign)}{_indented(x.text)}\par" for x in lines)
         yield r"\end{flushleft}"
 

@@ -96,7 +96,6 @@ _SIGNS = {"…": "@@"}
 # %% ../../../nbs/reports/forms/02_markdown.ipynb #cell-19
 _LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples: no paired test could find a difference. ~ few samples, and alike: the interval may be too narrow. Bold and italics: the highest and second highest mean, whether or not they can be told apart. (In brackets): a difference that is not shown."
 _READ = 3  # samples to read whose flows are shown as a diff
-_SHORT = 24  # lines of a diff that shows what a section says
 
 
 def page_markdown(content: Content, pictures: str = "") -> str:
@@ -130,7 +129,7 @@ def _section(section: Section, level: str, pictures: str) -> Iterator[str]:
     yield from map(table_text, section.tables)
     for s in section.samples:
         yield f"**{escaped(s.sample.id)}** ({escaped(s.reasons)}): {escaped(s.sample.requirement[:600])}"
-        yield from _diff(s, _SHORT)
+        yield from _diff(s, s.lines)
 
 
 def file_of(chart: str) -> str:

@@ -17,6 +17,7 @@ from ...analysis.statistics import SMALL, Mean
 from ...figures.sentences import share
 from ...figures.style import counted, percent, signed, words
 from ..content import NONE, Cell, Section, Table, ToRead, count, points, text
+from ..forms.flow_text import sample_diff
 from ..pairs import by_units, joined
 from .evidence import opened
 from .results import LEFT_OUT
@@ -24,7 +25,7 @@ from ...scoring.kinds import KINDS
 from ...study import BOARDS, Study
 
 # %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-04
-_ROWS = 16  # on the first page
+_ROWS = 11  # on the first page
 _SLICES = 3  # that stand out, beside subsets and features
 
 
@@ -204,6 +205,10 @@ def _loss(row: dict[str, Any]) -> Mean:
     return Mean(row["n"], row["loss"], row["low"], row["high"])
 
 
+_TRIED = 12  # samples among which the one with the shortest diff is shown
+_LINES = 7
+
+
 def _example(study: Study, model: str, kind: str, used: set[str]) -> tuple[ToRead, ...]:
     """A sample on which a model loses much by a cause and little by others."""
     rows = study.losses().by_sample().filter(pl.col("model") == model)
@@ -215,8 +220,14 @@ def _example(study: Study, model: str, kind: str, used: set[str]) -> tuple[ToRea
     }
     if not lost:
         return ()
-    best = max(lost, key=lambda i: (lost[i] ** 2 / whole[i], i))
-    return opened(study, {best: f"{percent(lost[best])} of {percent(whole[best])} points lost by it"}, [model])
+    ranked = sorted(lost, key=lambda i: (-(lost[i] ** 2) / whole[i], i))[:_TRIED]
+    reads = [
+        opened(study, {i: f"{percent(lost[i])} of {percent(whole[i])} points lost by it"}, [model])[0]._replace(
+            lines=_LINES
+        )
+        for i in ranked
+    ]
+    return (min(reads, key=lambda r: (len(sample_diff(r, most=10_000)[1]), ranked.index(r.sample.id))),)
 
 # %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-10
 _ACTIONS = 3

@@ -308,13 +308,16 @@ def _ends(e: Effect, words_of: Callable[[float | None], str]) -> str:
     return "" if e.low is None or e.high is None else f" [{words_of(e.low)}, {words_of(e.high)}]"
 
 
+_CHANGED = 1e-6
+
+
 def _since(one: Finding, changes: Mapping[str, Change], claimed: Sequence[Effect]) -> list[str]:
     """What became of it since it was kept."""
     if not one.kept or not one.figures:
         return []
     then = {about: Effect(about, int(row[3] or 0), *row[:3], row[4]) for about, row in one.effects.items()}
     marks = [f"{e.about} {mark(then[e.about], e)}" for e in claimed if e.about in then]
-    if changes and all(c.same for c in changes.values()):
+    if changes and all(c.same or (c.difference is not None and abs(c.difference) < _CHANGED) for c in changes.values()):
         return [f"Kept on {one.kept}; its figures have not changed since."]
     moved = [
         f"{c.model} {signed(c.difference)}" for c in changes.values() if c.difference is not None and not c.same
@@ -332,7 +335,11 @@ def _table(
     for model, mean in now.means.items():
         e, c = of.get(model), changes[model]
         effect = [points(e.value, e.low, e.high, e.n), chance(e.p)] if e else [NONE, NONE]
-        then = [_cell(now, c.then), points(c.difference, c.low, c.high, c.now.n)] if kept else []
+        then = (
+            [_cell(now, c.then), points(c.difference, *((None, None) if c.same else (c.low, c.high)), c.now.n)]
+            if kept
+            else []
+        )
         rows.append((text(model), count(mean.n), _cell(now, mean), *effect, *then))
     against = "Against the rest" if one.slice and one.kind != "comparison" else "Effect"
     what = f"{KINDS[one.cause]}, points lost" if one.cause else f"FlowSim, {one.metric}"
@@ -384,4 +391,5 @@ def _shown(study: Study, one: Finding, now: Values, claimed: Sequence[Effect]) -
         (-sign * v, i) for v, i in zip(now.values[model].tolist(), now.samples, strict=True) if not math.isnan(v)
     )
     best = {i: f"{model} {signed(-sign * v) if now.signed else percent(-sign * v)}" for v, i in ranked[:1]}
-    return opened(study, best, list(one.models) or [model])
+    order = list(one.models) or [model]
+    return opened(study, best, order[::-1] if one.kind == "comparison" and about and (about.value or 0) > 0 else order)
