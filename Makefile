@@ -5,7 +5,7 @@ OPEN ?= 1
 # Two files at a time, in the order of their names: what the tests of a file share is slow to make. PARALLEL= runs one by one.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: workbench test verify bench pictures tutorials docs fmt check clean
+.PHONY: workbench test verify matrix bench pictures tutorials docs fmt check clean
 
 workbench: .setup/env
 	$(BIN)/flowgen generate test
@@ -20,6 +20,10 @@ test: .setup/env .setup/browser
 
 verify: .setup/env .setup/browser
 	$(BIN)/python -m pytest
+
+# The wheel on Python 3.11, 3.12, 3.13 and at the lowest versions of what it depends on, as far as they can be had here. ONLY="3.12 lowest" chooses.
+matrix: .setup/env
+	$(BIN)/python tests/matrix.py $(ONLY)
 
 bench: .setup/env .setup/bench
 	$(BIN)/python benchmarks/flowsim.py
@@ -40,6 +44,7 @@ docs: .setup/env
 fmt: .setup/env
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix --select I nbs tests benchmarks
+	$(BIN)/python docs/part_cells.py
 	$(BIN)/nbdev-clean
 	$(BIN)/nbdev-export
 

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .analysis.facts import sample_facts
+from .analysis.facts import facts_of
 from .analysis.index import SliceIndex
 from .baselines import BASELINES, can_learn, make_baselines, stale_baseline, training_samples
 from .flows.dataset import Run, sample_to_dict
@@ -189,7 +189,7 @@ def slice_members(project: Project, dataset: str, slice: str) -> list[str]:
     """Ids of the samples of a slice over features and facts of the samples. Raises `InputError`."""
     samples = project.samples(dataset)
     frame = project.matrix(dataset, samples).frame
-    return SliceIndex.from_frame(frame, [], sample_facts(samples)).members(slice)
+    return SliceIndex.from_frame(frame, [], facts_of(samples, frame.columns[1:]).frame).members(slice)
 
 # %% ../nbs/02_model_runs.ipynb #cell-15
 def estimate(project: Project, dataset: str, model: str, **options: Any) -> Estimate:

@@ -172,9 +172,21 @@ def test_help_lists_every_command_as_it_describes_itself_and_imports_none():
     assert {name: " ".join(c.help.split("\n\n")[0].split()) for name, c in made.items()} == {
         name: said for name, (_, said) in COMMANDS.items()
     }
-    heavy = "import sys; from flowgen_analysis.cli.main import main; main(['--help']); print(*sys.modules)"
+    asked = {"_FLOWGEN_COMPLETE": "complete_bash", "COMP_WORDS": "flowgen sc", "COMP_CWORD": "1"}
+    heavy = f"""
+import os, sys
+from flowgen_analysis.cli.main import main
+main(["--help"])
+os.environ |= {asked}
+sys.argv = ["flowgen"]
+try:
+    main()
+finally:
+    print(*sys.modules)
+"""
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"numpy", "polars", "pydantic", "rich.table", "flowgen_analysis.study"} & set(loaded)
+    assert loaded[loaded.index("sys") - 1] == "score", "what a shell is told to complete `sc` with"
+    assert not {"numpy", "polars", "rich.table", "flowgen_analysis.study"} & set(loaded)
 
 
 def test_version():

@@ -16,10 +16,11 @@ from flowgen_analysis.cli.main import app, load_commands
 sys.path.insert(0, str(ROOT / "docs"))
 import make_reference as reference
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 TUTORIALS = sorted((ROOT / "nbs" / "tutorials").glob("*.ipynb"))
 load_commands()
 COMMANDS = dict(reference.commands(typer.main.get_command(app)))
+OPTIONS = {option for p in typer.main.get_command(app).params for option in p.opts} | {"--help"}
 
 
 def name_of(path: Path) -> str:
@@ -95,6 +96,8 @@ def shown_commands(path: Path) -> list[str]:
 def problem(call: str) -> str:
     """What is wrong with a call of `flowgen` that a page shows; empty if nothing."""
     words = shlex.split(call, comments=True)[1:]
+    if words and words[0].startswith("-"):
+        return ", ".join(f"flowgen has no {o}" for o in words if o not in OPTIONS)
     name = next((n for n in (" ".join(words[:2]), *words[:1]) if n in COMMANDS), None)
     if name is None:
         return "" if not words or any(n.startswith(f"{words[0]} ") for n in COMMANDS) else f"no command {words[0]!r}"
@@ -106,6 +109,8 @@ def problem(call: str) -> str:
 def test_a_wrong_command_is_found():
     assert problem("flowgen score SAMPLES RUN... --json") == problem("flowgen datasets make --seed 1") == ""
     assert problem("flowgen datasets") == problem("flowgen slices test -s 'foreach & ~parallel'  # why") == ""
+    assert problem("flowgen --version") == ""
+    assert problem("flowgen --versions") == "flowgen has no --versions"
     assert problem("flowgen scores test") == "no command 'scores'"
     assert problem("flowgen report test --out x") == "report has no --out"
 

@@ -16,7 +16,7 @@ def installed(tmp_path_factory):
     source = folder / "source"
     source.mkdir()
     names = ("flowgen_analysis", "nbs", "datasets", "environments", "feature_matrices", "scenarios")
-    files = ("models.toml", "pyproject.toml", "README.md", "LICENSE")
+    files = ("models.toml", "pyproject.toml", "setup.py", "README.md", "LICENSE")
     subprocess.run(["cp", "-r", *(str(ROOT / name) for name in (*names, *files)), str(source)], check=True)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True)

@@ -14,11 +14,12 @@ import numpy as np
 
 from . import bitsets
 from .columns import RESULTS, Columns
+from .facts import texts_of
 from .slices import Slice
 from ..flows.files import InputError
-from ..queries.parsing import FLOW_KINDS
+from ..queries.parsing import FLOW_KINDS, is_share
 from ..queries.saying import said
-from ..queries.terms import And, Not, Or, Pattern, Term, name_text
+from ..queries.terms import And, Not, Or, Pattern, Term, name_text, quoted
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/analysis/10_completion.ipynb #cell-04
@@ -40,7 +41,8 @@ class Completion(NamedTuple):
 _LABEL = re.compile(r"([^\W\d]\w*):([^\s()&|~\[\],<>=!\"'`]*)$")
 _WORD = re.compile(r"[\"`]?[^\s()&|~\[\],<>=!\"'`:]*$")
 _STEP_NEXT = re.compile(r"(?:\b(?:has|have|lack|lacks)\s*\(?|>>?|,,?|\bcount\()\s*$")
-_FACT_NEXT = re.compile(r"([^\W\d][\w.@-]*)\s*!?=\s*$")
+_FACT_NEXT = re.compile(r"(?:`([^`]+)`|([^\W\d][\w.@-]*))\s*!?=\s*$")
+_KIND = re.compile(r"[^\W\d]\w*")  # what may stand before a colon
 
 
 def complete(columns: Columns, text: str, at: int | None = None, within: Slice | str = "") -> list[Completion]:
@@ -125,7 +127,7 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
 
 
 def _distinct(values: np.ndarray) -> list[str]:
-    return sorted({v for v in values if v is not None})
+    return sorted({text for v in values for text in texts_of(v)})
 
 
 _Candidate = tuple[str, str, str]  # text, kind, title
@@ -140,10 +142,10 @@ def _candidates(columns: Columns, before: str) -> tuple[Iterable[_Candidate], st
         return ((Pattern.of(n).alone, "step", "") for n in expected.step_names), "step:"
     if (
         (fact := _FACT_NEXT.search(before))
-        and (values := columns.facts.get(fact[1])) is not None
+        and (values := columns.fact(name := fact[1] or fact[2])) is not None
         and values.dtype == object
     ):
-        return ((f'"{v}"', fact[1], "") for v in _distinct(values)), f"{fact[1]} = "
+        return ((quoted(v), name, "") for v in _distinct(values)), f"{name_text(name)} = "
     if re.search(r"\bin\s*$", before):
         return ((f'"{name}"', "saved slice", "") for name, _ in columns.corpus.saved()), "in "
     return _anything(columns), ""
@@ -152,11 +154,10 @@ def _candidates(columns: Columns, before: str) -> tuple[Iterable[_Candidate], st
 def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from ((name_text(f), "feature", columns.corpus.titles.get(f, "")) for f in columns.features)
     yield from ((f"step:{Pattern.of(n)}", "step", "") for n in columns.corpus.expected.step_names)
-    texts = [f for f, values in columns.facts.items() if values.dtype == object]
-    yield from (
-        (f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts)
-    )
-    yield from ((f"{name_text(f)} ", "fact", "") for f in (*columns.facts, "spread") if "." not in f and f not in texts)
+    texts = [f for f, values in columns.facts.items() if values.dtype == object and _KIND.fullmatch(f)]
+    yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts))
+    facts = [f for f in (*columns.facts, "spread") if f not in texts and not ("." in f and is_share(f))]
+    yield from ((f"{name_text(f)} ", "fact", "") for f in facts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)
     yield from (
         (text, "word", "") for text in ("requirement ~ ", "note ~ ", "all models lack ", "any model has ", "count(")

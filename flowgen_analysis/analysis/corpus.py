@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from .facts import fact_values
+from .fields import generation_fields
 from .slices import Sets
 from ..features.codes import CodeBook, is_definition
 from ..features.journal import WHOLE, Tag
@@ -97,6 +99,19 @@ class Corpus:
         there[owners] = True
         held[owners[flows_where(table, term)]] = True
         return held, there & ~held
+
+    @cached_property
+    def _fields(self) -> dict[str, pl.DataFrame]:
+        return {}
+
+    def field_of(self, model: str, field: str) -> np.ndarray | None:
+        """What the generations of a model say in a field (`generation_fields`), by sample; None for a field that none has."""
+        if model not in self._fields:
+            own = pl.DataFrame({"sample_id": self.ids.all}, schema={"sample_id": pl.String})
+            made = generation_fields(g for g in self.generations(model) if g.sample_id in self.place).frame
+            self._fields[model] = own.join(made, on="sample_id", how="left", maintain_order="left")
+        frame = self._fields[model]
+        return fact_values(frame[field]) if field in frame.columns[1:] else None
 
     # -- words
 

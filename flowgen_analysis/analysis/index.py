@@ -17,7 +17,7 @@ from narwhals.typing import IntoDataFrame
 from . import bitsets
 from .columns import Columns
 from .corpus import Corpus
-from .facts import structure_table
+from .facts import fact_values, structure_table
 from .slices import Membership, Slice
 from .statistics import Mean, mean_from_clusters, mean_from_sums
 from ..features.matrix import FeatureMatrix
@@ -53,7 +53,7 @@ class SliceIndex:
     """Features and scores of the same samples, ready to be sliced.
 
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
-    facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
+    facts: numbers (nan unknown) or text (None unknown; a tuple has several) by name; `score` (the mean over the models), `score.<model>` and,
     with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them, 0..1 (0..100 in slices).
     clusters: integers by sample, from 0; each cluster (a deployment, say) is then one draw of every interval. corpus: the flows, words
     and causes behind them; without it a slice over those knows nothing. metric: the name of the scores. columns: every phrase of a
@@ -261,9 +261,7 @@ def _facts_of(ids: pl.DataFrame, facts: IntoDataFrame | None) -> dict[str, np.nd
         return {}
     frame = nw.from_native(facts, eager_only=True).to_polars().with_columns(pl.col("sample_id").cast(pl.String))
     joined = ids.join(frame, on="sample_id", how="left", maintain_order="left").drop("sample_id")
-    return {
-        c.name: np.array(c.to_list(), object) if c.dtype == pl.String else c.cast(pl.Float64).to_numpy() for c in joined
-    }
+    return {c.name: fact_values(c) for c in joined}
 
 
 def _codes(ids: pl.DataFrame, clusters: Mapping[str, str] | None) -> np.ndarray | None:

@@ -55,7 +55,9 @@ def load_commands(*names: str) -> None:
 
 
 class Commands(TyperGroup):
-    """The commands of `COMMANDS`: each is imported when it is called, and none to list them."""
+    """The commands of `COMMANDS`: each is imported when it is called, and none to list or to complete them."""
+
+    listing = False
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """Their names, in the order of the table."""
@@ -63,10 +65,20 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: typer.Context, cmd_name: str):
         """The command of that name, imported; None where there is none."""
+        if self.listing and cmd_name in COMMANDS:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             load_commands(cmd_name)
             self.commands = typer.main.get_group(app).commands
         return self.commands.get(cmd_name)
+
+    def shell_complete(self, ctx: typer.Context, incomplete: str) -> list:
+        """The names and options that begin so."""
+        self.listing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self.listing = False
 
     def format_commands(self, ctx: typer.Context, formatter) -> None:
         """Write the table."""
@@ -77,7 +89,7 @@ class Commands(TyperGroup):
             )
 
 # %% ../../nbs/cli/00_app.ipynb #cell-07
-app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _version(asked: bool) -> None:
@@ -209,10 +221,17 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield step
 
 # %% ../../nbs/cli/00_app.ipynb #cell-13
+def _dataset_names(incomplete: str) -> list[str]:
+    """What a shell completes: the datasets of the project it stands in."""
+    return sorted(p.stem for p in Path("datasets").glob("*.jsonl") if p.stem.startswith(incomplete))
+
+
 DatasetArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[DATASET]", help="A dataset's name, or a file of samples (default: the only one there is, else test)."
+        metavar="[DATASET]",
+        help="A dataset's name, or a file of samples (default: the only one there is, else test).",
+        autocompletion=_dataset_names,
     ),
 ]
 RunArguments = Annotated[

@@ -50,13 +50,7 @@ def app_command(
 ) -> None:  # fmt: skip
     """Open the workbench as an app."""
     project = Project.open(root)
-    if dataset:
-        project.samples(dataset)
-    serve_app(
-        project.root,
-        dataset or None,
-        free_address(host, port),
-        choice("--theme", theme, ("light", "dark")),
-        open_browser,
-        pages,
-    )
+    theme, address = choice("--theme", theme, ("light", "dark")), free_address(host, port)
+    dataset = project.chosen(dataset)
+    project.samples(dataset)
+    serve_app(project.root, dataset, address, theme, open_browser, pages)

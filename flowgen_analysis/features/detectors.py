@@ -10,13 +10,13 @@ __all__ = ['Detector', 'DETECTORS', 'Evidence', 'detector', 'normalise', 'trigge
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 
 from .registry import Feature, Registry
 from .when import Asked, read_when
+from ..flows.bundled import bundled
 from ..flows.conditions import CONDITION_INPUTS, parse_query
 from ..flows.files import InputError
 from ..flows.model import Flow, Input, Sample
@@ -117,9 +117,7 @@ _OWN = dict(DETECTORS)
 
 @cache
 def _bundled() -> Registry:
-    return Registry.load(
-        str(resources.files("flowgen_analysis").joinpath("bundled", "feature_matrices", "features.toml"))
-    )
+    return Registry.load(bundled("feature_matrices", "features.toml"))
 
 
 def rule_of(feature: Feature | str) -> Term | Detector | None:

@@ -6,15 +6,15 @@
 __all__ = ['packs', 'pack_path']
 
 # %% ../../nbs/features/07_packs.ipynb #cell-02
-from importlib import resources
 from pathlib import Path
 
+from ..flows.bundled import bundled
 from ..flows.files import InputError
 
 # %% ../../nbs/features/07_packs.ipynb #cell-05
 def packs() -> dict[str, Path]:
     """The file of each pack that comes with the library, by name; `servicenow` is the paper's 24 features."""
-    folder = Path(str(resources.files("flowgen_analysis"))).joinpath("bundled", "feature_matrices")
+    folder = bundled("feature_matrices")
     others = {path.stem: path for path in sorted((folder / "packs").glob("*.toml"))}
     return {"servicenow": folder / "features.toml", **others}
 
