@@ -6,7 +6,6 @@
 __all__ = ['HOVERS', 'FORMS', 'App', 'Who', 'Named', 'ReportSheet']
 
 # %% ../nbs/05_app.ipynb #cell-02
-import getpass
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,8 @@ from .reports.forms.html import section_html
 from .reports.sections.remade import kept_findings
 from .widgets.explorer.explorer import Explorer
 from .widgets.sheets import Causes, Compare, Discover, Shared, Sheet, SliceBar, button, entry, select
-from .widgets.tabs import Tabs
+from .widgets.tabs import Tabs, sheets_in
+from .widgets.tagger.desk import TagDesk
 from .workbench import Workbench
 
 # %% ../nbs/05_app.ipynb #cell-04
@@ -29,7 +29,7 @@ HOVERS = {
     "Compare": "Is one model better than another, and who pays for it?",
     "Causes": "What is lost by which kind of edit, and which failures are alike?",
     "Discover": "Which slices explain the loss, and what do they leave unexplained?",
-    "Tag": "Judge features sample by sample",
+    "Tag": "Read what models made, judge features, name codes, see who agrees",
     "Rate": "Score flows 0 to 10, blind",
     "Generate": "Run a model over the slice, or try one requirement",
     "Report": "What leaves this page",
@@ -50,7 +50,7 @@ class App(Tabs):
             "Compare": lambda: Compare(self.shared, study),
             "Causes": lambda: Causes(self.shared, study),
             "Discover": lambda: Discover(self.shared, study),
-            "Tag": lambda: Named("Tag", lambda by: wb.tagger(by, self.shared.slice)),
+            "Tag": lambda: Named("Tag", lambda by: TagDesk(wb, by, self.shared)),
             "Rate": lambda: Named("Rate", wb.rater),
             "Generate": lambda: wb.generator(self.shared, self.reload),
             "Report": lambda: ReportSheet(self.shared, wb),
@@ -58,12 +58,21 @@ class App(Tabs):
         self.shared.observe(self._passed_on, ["slice", "metric"])
         self.shared.observe(self._open_sample, "selected")
         super().__init__(views, SliceBar(self.shared, study), ["Overview", "Slices", "Rate", "Report"], HOVERS)
+        wb.on_renewed(self._renew)
 
     def reload(self) -> None:
         """Read the project's files again, and make every view anew when it is next on show; but a run goes on in its own."""
         self.workbench.reload()
-        self.explorer = None
-        self.made = {name: view for name, view in self.made.items() if name == "Generate"}
+        self._renew()
+
+    def _renew(self) -> None:
+        """Show what the study of now says in every view, each in its place: who has read half a queue goes on there."""
+        self.made.pop("Overview", None)
+        for name, view in self.made.items():
+            for sheet in sheets_in(view) if name not in ("Tag", "Rate", "Generate") else []:
+                sheet.refresh()
+        for sheet in sheets_in(self._header) if self._header else []:
+            sheet.refresh()
         self.show()
 
     def _overview(self) -> ipywidgets.DOMWidget:
@@ -98,7 +107,7 @@ class Who(Sheet):
 
     def __init__(self, what: str, on_name: Callable[[str], Any]):
         self.what, self.on_name = what, on_name
-        super().__init__(Shared(), name=_login())
+        super().__init__(Shared(), name="")
 
     def controls(self) -> list[dict[str, Any]]:
         """The name, and a button."""
@@ -114,13 +123,6 @@ class Who(Sheet):
         if not self.settings["name"].strip():
             raise InputError("name", "is empty", "your name")
         self.on_name(self.settings["name"].strip())
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 class Named(ipywidgets.VBox):

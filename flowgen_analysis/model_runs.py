@@ -15,13 +15,14 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .analysis.facts import sample_facts
+from .analysis.facts import facts_of
 from .analysis.index import SliceIndex
 from .baselines import BASELINES, can_learn, make_baselines, stale_baseline, training_samples
 from .flows.dataset import Run, sample_to_dict
 from .flows.environment import load_environment
 from .flows.files import InputError
 from .flows.model import Generation, Sample
+from .flows.versions import check_version
 from .generation.baselines.generator import digest
 from .generation.models.background import BackgroundRun
 from .generation.models.cache import ReplyCache
@@ -136,6 +137,7 @@ class ModelJob(NamedTuple):
     cache: Path
     repeats: int
     note: str = ""
+    version: str = ""
 
     def estimate(self) -> Estimate:
         """What it takes, with nothing in the cache."""
@@ -152,15 +154,16 @@ class ModelJob(NamedTuple):
         """Start it. on_progress: called in another thread with each `RunProgress`. budget: what it may cost."""
         return BackgroundRun(
             self.entry, self.samples, self.setting, path=self.path, among=self.among, cache=self.cache, name=self.name,
-            repeats=self.repeats, on_progress=on_progress, budget=budget,
+            repeats=self.repeats, on_progress=on_progress, budget=budget, version=self.version,
         )  # fmt: skip
 
 
 def model_job(
     project: Project, dataset: str, model: str, perfect_rag: bool = False, only: Collection[str] | None = None,
-    repeats: int = 1,
+    repeats: int = 1, version: str = "",
 ) -> ModelJob:  # fmt: skip
-    """The run of `model` over a dataset. only: ids of the samples to ask about, all if None. Raises `InputError`."""
+    """The run of `model` over a dataset. only: ids of the samples to ask about, all if None. version: the name of
+    a new version of its run. Raises `InputError`."""
     entry = find_model(project_models(project), model)
     among = project.samples(dataset)
     wanted = None if only is None else set(only)
@@ -175,16 +178,18 @@ def model_job(
     name = f"{entry.name}+perfect" if perfect_rag else entry.name
     setting = deployments.perfect(among) if perfect_rag else deployments
     path = project.run_path(dataset, name)
+    if version:
+        check_version(path, name, version)
     unnamed = sum(not s.environment for s in samples)
     note = f"environment {deployments.default} for {unnamed} samples that name none" if unnamed else ""
-    return ModelJob(entry, name, samples, among, setting, path, reply_cache(project), repeats, note)
+    return ModelJob(entry, name, samples, among, setting, path, reply_cache(project), repeats, note, version)
 
 
 def slice_members(project: Project, dataset: str, slice: str) -> list[str]:
     """Ids of the samples of a slice over features and facts of the samples. Raises `InputError`."""
     samples = project.samples(dataset)
     frame = project.matrix(dataset, samples).frame
-    return SliceIndex.from_frame(frame, [], sample_facts(samples)).members(slice)
+    return SliceIndex.from_frame(frame, [], facts_of(samples, frame.columns[1:]).frame).members(slice)
 
 # %% ../nbs/02_model_runs.ipynb #cell-15
 def estimate(project: Project, dataset: str, model: str, **options: Any) -> Estimate:
@@ -211,18 +216,19 @@ def check_offline(model: str, *asked: object) -> None:
 def generate(
     project: Project, dataset: str, model: str, say: Callable[[str], None], perfect_rag: bool = False,
     only: Collection[str] | None = None, repeats: int = 1, budget_usd: float | None = None,
+    version: str = "",
 ) -> list[Generation]:  # fmt: skip
     """Run a model or an offline baseline and say what it will take, who is asked, how far it is and where it went; each text that is
     said takes the place of the one before. Interrupted, or before it would cost more than `budget_usd`, it keeps what is done, and
     gives that back. Raises `InputError`."""
-    check_offline(model, perfect_rag, only is not None, repeats != 1, budget_usd is not None)
+    check_offline(model, perfect_rag, only is not None, repeats != 1, budget_usd is not None, version)
     if model in BASELINES:
         say(f"{model}: starting")
         made = make_baselines(project, dataset, [model], lambda done, n: say(f"{model}: {done}/{n} flows"))
         say(f"{model}: wrote {made[0]}" if made else f"{model}: is up to date")
         run = project.run(dataset, model, project.samples(dataset))
         return list(run.generations) if run else []
-    job = model_job(project, dataset, model, perfect_rag, only, repeats)
+    job = model_job(project, dataset, model, perfect_rag, only, repeats, version)
     head = f"{job.name} over {len(job.samples)} samples of {dataset}: {job.estimate()}; {job.asks}"
     say(head)
     started = job.start(budget=None if budget_usd is None else Budget(budget_usd))

@@ -9,9 +9,9 @@ __all__ = ['FOLDERS', 'file_name', 'model_name', 'Project', 'init_project']
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from .features.journal import load_journal
@@ -19,7 +19,7 @@ from .features.matrix import FeatureMatrix
 from .features.packs import pack_path
 from .features.registry import Registry
 from .flows.bundled import bundled
-from .flows.dataset import Run, Samples, load_runs, load_samples, save_run
+from .flows.dataset import Run, Samples, load_runs, load_samples
 from flowgen_analysis.flows.files import (
     InputError,
     is_file,
@@ -30,6 +30,7 @@ from flowgen_analysis.flows.files import (
     write_text,
 )
 from .flows.model import Generation, Sample
+from .flows.versions import Version, is_run, keep_version, load_version, version_named, versions_in
 
 # %% ../nbs/00_project.ipynb #cell-05
 _PLAIN = "-_.@+~"  # what a name keeps beside letters and digits
@@ -155,21 +156,61 @@ class Project(NamedTuple):
         return load_samples(path)
 
     def run_paths(self, dataset: str) -> list[Path]:
-        """The run files of a dataset, sorted."""
-        return sorted((self.root / "runs" / dataset).glob("*.jsonl"))
+        """The file of the newest run of each model over a dataset, sorted."""
+        return [run if is_file(run) else versions_in(run, "")[-1].path for run in self._newest(dataset)]
 
-    def runs(self, dataset: str, samples: Sequence[Sample]) -> list[Run]:
-        """The runs over a dataset, one a model. Raises `InputError`."""
-        return load_runs(self.run_paths(dataset), samples)
+    def _newest(self, dataset: str) -> list[Path]:
+        """Where the newest run of each model is, or would be, where only older ones are left."""
+        folder = self.root / "runs" / dataset
+        old = {p.parent.with_name(f"{p.parent.name}.jsonl") for p in folder.glob("*/*.jsonl") if is_run(p)}
+        return sorted({p for p in folder.glob("*.jsonl") if is_run(p)} | old)
+
+    def versions(self, dataset: str, model: str) -> list[Version]:
+        """The runs of a model over a dataset that are kept, the oldest first."""
+        return versions_in(self.run_path(dataset, model), model)
+
+    def every_version(self, dataset: str) -> list[Version]:
+        """All runs over a dataset that are kept: by model, the oldest first. Raises `InputError`."""
+        return [
+            v for run in self._newest(dataset) for v in versions_in(run, model_name(run.name.removesuffix(".jsonl")))
+        ]
+
+    def version(self, dataset: str, name: str) -> Version:
+        """The run that `model@version` names, the version by its name, the beginning of it, `latest` or `previous`; of a `model` alone
+        the newest. Raises `InputError`, which lists what there is."""
+        whole = self.versions(dataset, name)
+        model, _, version = name.rpartition("@")
+        found = whole or (self.versions(dataset, model) if model else [])
+        if not found:
+            models = ", ".join(sorted({v.model for v in self.every_version(dataset)})) or "none"
+            raise InputError(
+                f"run {name!r}", "is none of this dataset", "MODEL or MODEL@VERSION", f"models with a run: {models}"
+            )
+        return found[-1] if whole else version_named(found, version, f"run {name!r}")
+
+    def runs(
+        self, dataset: str, samples: Sequence[Sample], named: Sequence[str] = (), strict: bool = False
+    ) -> list[Run]:
+        """The newest runs over a dataset, one a model, or those that are named as in `version`: `model@version` is then the name of
+        its model. strict: only exact flows are read. Raises `InputError`."""
+        if not named:
+            return load_runs(self.run_paths(dataset), samples, strict)
+        found = [(name, self.version(dataset, name)) for name in named]
+        return [load_version(v, samples, strict, v.model if v.model == name else "") for name, v in found]
 
     def run(self, dataset: str, model: str, samples: Sequence[Sample]) -> Run | None:
-        """The run of one model over a dataset; None where there is none. Raises `InputError`."""
-        path = self.run_path(dataset, model)
-        return next(iter(load_runs([path], samples)), None) if path.exists() else None
+        """The newest run of one model over a dataset; None where there is none. Raises `InputError`."""
+        found = self.versions(dataset, model)
+        return next(iter(load_runs([found[-1].path], samples)), None) if found else None
 
-    def save_run(self, dataset: str, model: str, generations: Iterable[Generation]) -> Path:
-        """Write a model's generations to the place of its run, in one step."""
-        return save_run(self.run_path(dataset, model), generations)
+    def save_run(
+        self, dataset: str, model: str, generations: Iterable[Generation], told: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write a model's generations as its newest run, in one step; where flows of the run before would be lost, that becomes an older
+        version. told: its manifest; see `flows.versions.keep_version`."""
+        path = self.run_path(dataset, model)
+        keep_version(path, generations, told)
+        return path
 
     def registry(self) -> Registry:
         """The features an analyst asks about. Raises `InputError`."""
@@ -177,7 +218,9 @@ class Project(NamedTuple):
 
     def matrix(self, dataset: str, samples: Sequence[Sample]) -> FeatureMatrix:
         """Detectors over `samples`, overruled by the tags of the journal."""
-        return FeatureMatrix.build(samples, self.registry(), load_journal(self.journal_path(dataset)).tags)
+        return FeatureMatrix.build(
+            samples, self.registry(), load_journal(self.journal_path(dataset), strict=False).tags
+        )
 
 # %% ../nbs/00_project.ipynb #cell-09
 def init_project(path: str | Path, demo: bool = False, features: str = "") -> list[Path]:

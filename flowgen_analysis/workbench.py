@@ -9,6 +9,7 @@ __all__ = ['AT_ONCE', 'first_runs', 'Workbench']
 import datetime
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from .analysis.explanation import Reading
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
+from .analysis.slices import Slice
 from .analysis.subsets import SubsetTable
 from .baselines import can_learn, make_baselines
 from .features.matrix import FeatureMatrix
+from .features.queues import Drawn
 from .features.registry import Registry
+from .figures.style import Html, page
 from .figures.tables import subset_html
 from .flows.dataset import Run
 from .flows.model import Sample
@@ -32,21 +36,29 @@ from .model_runs import cell_line, generate
 from .project import Project
 from .reports.build import build
 from .reports.content import Content
+from .reports.differences import compare_sides
 from .reports.findings import Findings, finding
+from .reports.history import History, history
 from .reports.sections.remade import figures
-from .reports.write import check_form, write_report
+from .reports.sides import open_sides
+from .reports.write import Compared, check_form, write_report
 from .scoring.loss import Losses
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
 from .study import Study
+from .widgets.bus import bus_of
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import overview
 from .widgets.rater import Rater
 from .widgets.sheets import Shared
+from .widgets.tagger.agreement import agreement_html
+from .widgets.tagger.board import CodeBoard
+from .widgets.tagger.queue import is_by_score
+from .widgets.tagger.reader import Reader
 from .widgets.tagger.tagger import Tagger
 
-# %% ../nbs/04_workbench.ipynb #cell-02b
+# %% ../nbs/04_workbench.ipynb #cell-04
 AT_ONCE = 500  # samples over which the baselines take a few seconds
 _MANY = 5_000  # generations whose scores take more than a second or two
 _EVERY_S = 0.5
@@ -101,14 +113,16 @@ def _teller() -> Callable[[str], None]:
 
     return say
 
-# %% ../nbs/04_workbench.ipynb #cell-04
+# %% ../nbs/04_workbench.ipynb #cell-06
 class Workbench:
     """A dataset of a project with its runs, scores and features, and the views of them."""
 
     def __init__(self, project: Project, dataset: str):
         self.project, self.dataset = project, dataset
         self._renewals: dict[str, Callable[[], object]] = {}
+        self._bus = bus_of(project, dataset)
         self.reload()
+        self._bus.join(self._heard)
 
     @classmethod
     def open(cls, path: str | Path = ".", dataset: str | None = None) -> "Workbench":
@@ -127,8 +141,33 @@ class Workbench:
         """Read the files again; what was computed from them is computed again when asked for. The last overview and the last
         explorer that were opened show it at once."""
         self.study = Study.open(self.project, self.dataset)
-        for renew in self._renewals.values():
+        self._changed_runs()
+        self._bus.known()
+        self._renew()
+        self._bus.tell("runs")
+
+    def on_renewed(self, view: Callable[[], object]) -> None:
+        """Have a method of a view called whenever there is another study, as long as its object lives."""
+        mine = weakref.WeakMethod(view)  # type: ignore[arg-type]
+        self._renewals[f"view {len(self._renewals)}"] = lambda: (found := mine()) and found()
+
+    def _renew(self) -> None:
+        for renew in list(self._renewals.values()):
             renew()
+
+    def _heard(self, what: set[str]) -> None:
+        """Take in what views and files say, so that every view shows it: people's tags and features, or new runs."""
+        if what & {"samples"} or ("runs" in what and self._changed_runs()):
+            self.reload()
+        elif what & {"tags", "features"}:
+            self.study = self.study.anew()
+            self._renew()
+
+    def _changed_runs(self) -> bool:
+        """Whether the files of the runs are others than those that the study was read from."""
+        now = [(p, p.stat().st_mtime_ns) for p in self.project.run_paths(self.dataset)]
+        before, self._read_runs = getattr(self, "_read_runs", now), now
+        return now != before
 
     # -- what there is
 
@@ -242,31 +281,68 @@ class Workbench:
         explorer's `state_text` says."""
         _ = self.scores
         explorer = Explorer(self.study, metric, keep=self.keep, state=state)
-        self._renewals["explorer"] = lambda: explorer.renew(self.study)
+        key, mine = f"explorer {id(explorer)}", weakref.ref(explorer)
+
+        def renew() -> None:
+            found = mine()
+            if found is None:
+                self._renewals.pop(key, None)
+            else:
+                found.renew(self.study)
+
+        self._renewals[key] = renew
         return explorer
 
     def tagger(self, by: str, slice: str = "") -> Tagger:
         """Judge features sample by sample, with keys; every tag is in the journal before the screen shows it. `by`: who."""
         queue = self.index().members(slice) if slice else None
-        return Tagger(self.project, self.dataset, self.samples, self.registry, by, queue)
+        drawn = Drawn(kind="slice", slice=slice, scored=is_by_score(Slice(slice), self.study.models)) if slice else None
+        return Tagger(self.project, self.dataset, self.samples, self.registry, by, queue, drawn=drawn)
+
+    def reader(self, by: str, shared: Shared | None = None) -> Reader:
+        """Read what models made, sample by sample: notes, then codes. `by`: who."""
+        return Reader(lambda: self.study, by, shared)
+
+    def code_board(self, by: str, shared: Shared | None = None) -> CodeBoard:
+        """Group notes and failures into codes. `by`: who."""
+        return CodeBoard(lambda: self.study, by, shared)
+
+    def agreement(self) -> Html:
+        """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""
+        return page(agreement_html(self.study))
+
+    @property
+    def codes(self) -> pl.DataFrame:
+        """What people read in outputs: a row a code (`study.codes`)."""
+        return self.study.codes()
+
+    def prevalence(self, slice: str = "") -> pl.DataFrame:
+        """How often each code is right of what each model made, where what was read says so (`study.prevalence`)."""
+        return self.study.prevalence(slice)
 
     def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
 
     def generate(
-        self, model: str, perfect_rag: bool = False, slice: str = "", repeats: int = 1, budget_usd: float | None = None
+        self,
+        model: str,
+        perfect_rag: bool = False,
+        slice: str = "",
+        repeats: int = 1,
+        budget_usd: float | None = None,
+        version: str = "",
     ) -> None:
         """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
 
         perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
         take, who is asked, how far it is, errors and cost; interrupted, or before it would cost more than `budget_usd`, it keeps what is
-        done, and the same call goes on from there.
+        done, and the same call goes on from there. version: the name of a new version of its run, which is then `MODEL@VERSION`.
         Raises `InputError`.
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd)
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, version)
         finally:
             self.reload()
 
@@ -281,17 +357,29 @@ class Workbench:
         asking.show()
         return ipywidgets.VBox([run, asking])
 
-    def report(self, path: str | Path, **options) -> Path:
+    def report(self, path: str | Path, stop: Callable[[], bool] | None = None, **options) -> Path:
         """Write the report on this dataset: `.html`, `.pdf`, `.md`, `.tex`, `.ipynb`, `.json`, or its tables into a folder or a
-        `.zip`. Options as in `report_content`. Raises `InputError`."""
+        `.zip`. stop: asked while a PDF is printed; true ends it. Options as in `report_content`. Raises `InputError`."""
         check_form(path)
         more = {"scores": self.scores.frame, "matrix": self.table()}
         content = self.report_content(**options)
-        return write_report(content, path, more=more, project=self.project.root, options=options)
+        return write_report(content, path, more=more, project=self.project.root, options=options, stop=stop)
 
     def report_content(self, **options) -> Content:
-        """What a report says, as data. Options as in `reports.build.build`: title, date, baseline, samples. Raises `InputError`."""
+        """What a report says, as data. Options as in `reports.build.build`: title, author, date, baseline, samples. Raises
+        `InputError`."""
         return build(self.study, **options)
+
+    def changes(self, old: Any, new: Any = None) -> Compared:
+        """What changed from `old` to `new`: generations first, then findings, features and causes. Each is a report (`.html`,
+        `.json`), a run (`.jsonl`), a folder of runs or a model; `new` is the project as it is now where it is not given. Raises
+        `InputError`."""
+        sides = open_sides(old, new, self.study, self.findings.list())
+        return Compared(compare_sides(*sides))
+
+    def history(self, *reports: str | Path) -> History:
+        """The runs that say when they were made, and those of older reports, in the order of time. Raises `InputError`."""
+        return history(self.study, reports)
 
     @property
     def findings(self) -> Findings:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from flowgen_analysis.flows.model import BLOCK_STEPS, LOGIC_STEPS, Flow
-from flowgen_analysis.scoring.causes import pill_heads
+from flowgen_analysis.scoring.tree import pill_heads
 
 DAMAGES: dict[str, Callable] = {}
 PILL = re.compile(r"\{\{[^{}]*\}\}")

@@ -224,7 +224,15 @@ def boards_of(
 
 def places(found: Board, failure: Failure) -> list[bool]:
     """For each row of the failing model's board whether it is the planted slice: its very words, or (Jaccard 0.9) its samples."""
-    rows = found.of(failure.model).frame["slice"].to_list()
-    held = [failure.index.membership(r).inside for r in rows]
-    parts = set(failure.text.split(" & "))
-    return [set(r.split(" & ")) == parts or overlap(h, failure.inside) >= 0.9 for r, h in zip(rows, held, strict=True)]
+    return [_is(row["slice"], failure) for row in found.of(failure.model).frame.to_dicts()]
+
+
+def named(found: Board, failure: Failure, rows: int = 3) -> bool:
+    """Whether one of the first rows names the planted slice: as its own, or below it as one of nearly the same samples."""
+    told = found.of(failure.model).frame.head(rows).to_dicts()
+    return any(_is(name, failure) for row in told for name in (row["slice"], *row["alike"]))
+
+
+def _is(name: str, failure: Failure) -> bool:
+    held = failure.index.membership(name).inside
+    return set(name.split(" & ")) == set(failure.text.split(" & ")) or overlap(held, failure.inside) >= 0.9

@@ -5,6 +5,7 @@ import json
 import pytest
 from shared import ROOT
 
+from flowgen_analysis.flows.conditions import parse_query
 from flowgen_analysis.flows.dataset import load_samples
 from flowgen_analysis.flows.environment import Environment, load_environment, save_environment
 from flowgen_analysis.flows.files import InputError
@@ -77,7 +78,11 @@ def test_what_the_facts_call_unverified_is_marked():
         pytest.skip("the shared facts are not on this machine")
     facts = json.loads(FACTS.read_text())["tables"]
     used = {(t.name, c.name): c for t in base.tables for c in t.columns}
+    practice = {t.name for t in base.tables if getattr(t, "source", None) == "practice"}
+    assert {t.name for t in base.tables} - set(facts) <= practice
     for (table, name), column in used.items():
+        if table in practice:
+            continue
         documented = name in facts[table]["columns_documented"]
         inherited = any(t.name == table and t.extends and base.column(t.extends, name) for t in base.tables)
         assert documented or inherited or column.source == "practice", f"{table}.{name}"
@@ -122,3 +127,44 @@ def test_tables_that_extend_each_other_do_not_loop():
         }
     )
     assert list(env.columns("a")) == ["c"]
+
+
+def test_choices_hold_values_not_labels():
+    """Where a platform keeps a number or a key, so does the environment: a label for a value makes every query wrong."""
+    values = {
+        ("incident", "hold_reason"): {"1": "Awaiting Caller", "3": "Awaiting Problem", "4": "Awaiting Vendor", "5": "Awaiting Change"},
+        ("problem", "state"): {"101", "102", "103", "104", "106", "107"},
+        ("change_request", "risk"): {"1", "2", "3", "4"},
+        ("change_request", "approval"): {"not requested", "requested", "approved", "rejected"},
+        ("alm_consumable", "install_status"): {"1", "2", "3", "6", "7", "8", "9", "10", "11"},
+        ("ast_contract", "state"): {"draft", "active", "expired", "cancelled"},
+        ("em_alert", "severity"): set("012345"),
+    }  # fmt: skip
+    for (table, column), expected in values.items():
+        assert set(base.column(table, column).choices) == set(expected), (table, column)
+    for table in ("wm_order", "wm_task"):
+        assert {"1": "Draft", "3": "Closed Complete", "18": "Work in Progress"}.items() <= base.column(
+            table, "state"
+        ).choices.items()
+
+
+def test_what_a_query_compares_with_is_a_value_of_the_column():
+    """No bundled flow compares a choice with a text that is none of its values, nor sets it to one."""
+    found = []
+    for path in sorted((ROOT / "datasets").glob("*.jsonl")):
+        for s in load_samples(path):
+            env = deployments[s.environment] if s.environment else base
+            found += [(s.id, *x) for flow in s.expected for x in _strange_choices(flow, env)]
+    assert found == []
+
+
+def _strange_choices(flow, env):
+    for _, piece in flow.pieces():
+        table = next((i.value for i in piece.inputs if i.name in ("table", "table_name", "task_table")), "")
+        for i in piece.inputs:
+            query = parse_query(i.value) if i.name in ("condition", "conditions", "values", "field_values") else None
+            for c in query.clauses if query else ():
+                column = env.column(table, c.field) if c.field and "{" not in c.field and "." not in c.field else None
+                plain = c.operator in ("=", "!=", "CHANGESTO") and c.value and "{" not in c.value
+                if column and column.choices and plain and c.value not in column.choices:
+                    yield table, c.field, c.value

@@ -19,7 +19,8 @@ from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.structure import problems
 from flowgen_analysis.flows.unknown import unknown_names
 from flowgen_analysis.synthesis.datasets import DOMAINS, RECIPES, make_dataset, make_datasets
-from flowgen_analysis.synthesis.measures import near_duplicates, populate_inputs, trigram_diversity
+from flowgen_analysis.synthesis.measures import near_duplicates, own_names, populate_inputs, trigram_diversity
+from flowgen_analysis.synthesis.nonsense import CHECKERS, nonsense
 from flowgen_analysis.synthesis.scenarios import check_scenario, load_scenario
 
 TABLE_1 = {"internal": (1512, 4709), "synthetic": (766, 2310), "ood": (1072, 4958)}
@@ -74,6 +75,26 @@ def test_flows_are_sound_and_use_what_is_there(name):
         assert problems(flow) == [], s.id
         assert unknown_names(flow, environments[s.environment or "base"]) == [], s.id
         assert [c.step for c in flow.components] == list(range(1, len(flow.components) + 1)), s.id
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nothing_made_is_nonsense(name):
+    found = [(s.id, n) for s in made[name] for n in nonsense(s, environments[s.environment or "base"])]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "datasets").glob("*.jsonl")), ids=lambda p: p.stem)
+def test_nothing_written_is_nonsense(path):
+    found = [(s.id, n) for s in load_samples(path) for n in nonsense(s, environments[s.environment or "base"])]
+    assert found == []
+
+
+def test_each_kind_of_nonsense_is_found_in_what_was_made_before():
+    """A sample of the datasets as they were before they were read, for each kind that was found in them."""
+    old = load_samples(ROOT / "tests" / "fixtures" / "nonsense.jsonl")
+    assert {s.model_extra["kind"] for s in old} == set(CHECKERS)
+    for s in old:
+        assert s.model_extra["kind"] in {n.kind for n in nonsense(s, environments[s.environment or "base"])}, s.id
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -135,17 +156,14 @@ def test_ood_is_ten_domains_of_about_107():
 
 
 def test_ood_uses_the_steps_and_tables_of_its_deployments():
-    own = [s for s in made["ood"] if _uses_own(s)]
-    assert len(own) / len(made["ood"]) > 0.6
+    """Every sample at least one, and every other one two or more."""
+    own = [len(own_names(s.expected[0], environments[s.environment])) for s in made["ood"]]
+    assert min(own) >= 1
+    assert sum(n >= 2 for n in own) / len(own) >= 0.5
+    assert [s.model_extra["own_names"] for s in made["ood"]] == own
     custom = {x.name for n in DOMAINS for x in environments[n].steps}
     used = {c.name for s in made["ood"] for c in s.expected[0].components}
     assert len(custom & used) / len(custom) > 0.85
-
-
-def _uses_own(sample):
-    env = environments[sample.environment]
-    own = {t.name for t in env.tables} | {s.name for s in env.steps}
-    return any(x in json.dumps(sample_to_dict(sample)["expected"]) for x in own if x != "incident")
 
 
 def test_ood_is_varied():

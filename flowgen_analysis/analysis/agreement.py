@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['Kind', 'load_ratings', 'to_rate', 'Correlation', 'correlation', 'with_people', 'krippendorff_alpha',
-           'rater_agreement', 'TagAgreement', 'tag_agreement']
+           'rater_agreement', 'TagAgreement', 'tag_agreement', 'Alpha', 'binary_alpha', 'column_agreement',
+           'pair_agreement']
 
 # %% ../../nbs/analysis/27_agreement.ipynb #cell-02
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -190,3 +192,74 @@ def tag_agreement(book: TagBook) -> TagAgreement:
     same = share_interval(sum(len(set(w)) == 1 for w in several), len(several))
     people = sorted({line.tag.by for line in book.lines})
     return TagAgreement(people, len(several), same, krippendorff_alpha(several, "nominal"))
+
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-23
+_RESAMPLES = 1000
+
+
+class Alpha(NamedTuple):
+    """Krippendorff's alpha of yes and no with its 95% interval, by resampling the cells; None where it says nothing."""
+
+    cells: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def binary_alpha(judgements: Sequence[Sequence[bool]], seed: int = 0) -> Alpha:
+    """Agreement of several people's yes and no on each cell; cells with one judgement are left out. Source: Krippendorff (2011); the
+    interval is the bootstrap's, over cells (Hayes and Krippendorff, 2007)."""
+    counts = np.array([(sum(u), len(u) - sum(u)) for u in judgements if len(u) > 1], float).reshape(-1, 2)
+    value = _alphas(np.ones((1, len(counts))), counts)[0]
+    if len(counts) < 2 or np.isnan(value):
+        return Alpha(len(counts), None if np.isnan(value) else float(value))
+    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), _RESAMPLES)
+    found = _alphas(drawn.astype(float), counts)
+    found = found[~np.isnan(found)]
+    low, high = np.quantile(found, [0.025, 0.975]) if len(found) > _RESAMPLES // 2 else (None, None)
+    return Alpha(len(counts), float(value), low if low is None else float(low), high if high is None else float(high))
+
+
+def _alphas(times: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The alpha of each draw of cells (draws x cells, how often each); nan where all judgements are the same."""
+    size = counts.sum(axis=1)
+    seen = times @ (2 * counts.prod(axis=1) / np.maximum(size - 1, 1))
+    totals, all_of = times @ counts, times @ size
+    chance = 2 * totals.prod(axis=1) / np.maximum(all_of - 1, 1)
+    return np.where(chance > 0, 1 - np.divide(seen, chance, out=np.zeros(len(seen)), where=chance > 0), np.nan)
+
+
+_AGREEMENT = {"people": pl.String, "cells": pl.Int64} | dict.fromkeys(
+    ("same", "low", "high", "alpha", "alpha_low", "alpha_high"), pl.Float64
+)
+
+
+def column_agreement(book: TagBook) -> pl.DataFrame:
+    """A row a feature or code that two or more people judged somewhere: `column`, `kind`, the `people`, how many `cells`, on what share
+    (0..1) they say the `same`, with its interval, and `alpha` with its own. The least agreed upon first."""
+    units: dict[tuple[str, str], list[dict[str, bool]]] = {}
+    for key, words in book.shared_cells():
+        units.setdefault((key[1], "code" if len(key) == 4 else "feature"), []).append(words)
+    rows = [{"column": column, "kind": kind} | _agreed(own) for (column, kind), own in units.items()]
+    frame = pl.DataFrame(rows, {"column": pl.String, "kind": pl.String} | _AGREEMENT)
+    return frame.sort("alpha", "column", nulls_last=True)
+
+
+def pair_agreement(book: TagBook) -> pl.DataFrame:
+    """A row a pair of people who judged the same cells, features and codes together: the columns of `column_agreement` without its first
+    two."""
+    pairs: dict[tuple[str, str], list[dict[str, bool]]] = {}
+    for _, words in book.shared_cells():
+        for a, b in combinations(sorted(words), 2):
+            pairs.setdefault((a, b), []).append({a: words[a], b: words[b]})
+    return pl.DataFrame([_agreed(own) for own in pairs.values()], _AGREEMENT).sort("people")
+
+
+def _agreed(units: Sequence[Mapping[str, bool]]) -> dict[str, Any]:
+    same = share_interval(sum(len(set(w.values())) == 1 for w in units), len(units))
+    alpha = binary_alpha([list(w.values()) for w in units])
+    who = ", ".join(sorted({by for w in units for by in w}))
+    return {
+        "people": who, "cells": len(units), "same": same.mean, "low": same.low, "high": same.high, "alpha": alpha.value,
+        "alpha_low": alpha.low, "alpha_high": alpha.high,
+    }  # fmt: skip

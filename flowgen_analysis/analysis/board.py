@@ -178,9 +178,9 @@ def standouts(over: Conjunctions, values: np.ndarray, levels: np.ndarray, most: 
     """The sets in which aligned values are highest, each set once with its shortest name, the best first."""
     chance = over.tails(values)
     w = over.deviates(values[:, None], chance)[0]
-    pairs, lengths = over.listed.pairs, (over.listed.pairs[:, 1] >= 0).astype(int)
-    passes = np.where(over.inverse > 0, w - levels[lengths], -np.inf)
-    rows = np.lexsort((np.arange(len(w)), -np.round(passes, 5)))[:most]
+    pairs = over.listed.pairs
+    passes = np.where(over.inverse > 0, w - np.where(pairs[:, 1] < 0, levels[0], levels[1]), -np.inf)
+    rows = _highest(np.round(passes, 5), most)
     least = float(passes[rows[-1]] if len(rows) == most else -1.0)
     threes = over.triples(w, values, chance, float(max(levels[2] + max(least, -1.0), 2.0)))[1]
     threes = threes[np.lexsort((threes[:, 1], threes[:, 0], -np.round(threes[:, 2], 5)))[: 3 * most]]
@@ -195,6 +195,13 @@ def standouts(over: Conjunctions, values: np.ndarray, levels: np.ndarray, most: 
         if key not in best or (len(columns), sum(columns), columns) < _plainness(best[key]):
             best[key] = own
     return sorted(best.values(), key=lambda f: (-round(f.passes, 5), _plainness(f)))[:most]
+
+
+def _highest(values: np.ndarray, most: int) -> np.ndarray:
+    """The places of the highest values, at most so many: the highest first, equal ones as they stand."""
+    least = np.partition(values, -most)[-most] if len(values) > most else -np.inf
+    kept = np.flatnonzero(values >= least)
+    return kept[np.argsort(-values[kept], kind="stable")][:most]
 
 
 def _plainness(found: Found) -> tuple[int, int, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import bitsets
+from .facts import texts_of
 from .index import SliceIndex
 from ..flows.conditions import QUERY_INPUTS, is_column_input, is_table_input, parse_query
 from ..flows.model import Flow, Sample
@@ -154,6 +155,9 @@ _CUTS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _Sets = tuple[str, str, np.ndarray, np.ndarray]  # kind, text, inside, outside (packed)
 
 
+_VALUES = 500  # of a fact with more, the most frequent
+
+
 def _fact_rows(facts: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     for name, values in facts.items():
         shown = name if _PLAIN.fullmatch(name) else f"`{name}`"
@@ -161,8 +165,12 @@ def _fact_rows(facts: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, np.n
             continue
         if values.dtype == object:
             known = np.array([v is not None for v in values], bool)
-            for value in sorted({v for v in values if v is not None and len(v) <= _LONG}):
-                holds = np.array([v == value for v in values], bool)
+            rows: dict[str, list[int]] = {}
+            for row, text in ((i, t) for i, v in enumerate(values) for t in texts_of(v) if len(t) <= _LONG):
+                rows.setdefault(text, []).append(row)
+            for value in sorted(sorted(rows, key=lambda t: (-len(rows[t]), t))[:_VALUES]):
+                holds = np.zeros(len(values), bool)
+                holds[rows[value]] = True
                 yield "fact", f"{shown} = {json.dumps(value, ensure_ascii=False)}", holds, known & ~holds
         elif not np.isnan(values).all():
             known = ~np.isnan(values)

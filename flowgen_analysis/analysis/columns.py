@@ -16,7 +16,8 @@ import polars as pl
 
 from . import bitsets
 from .corpus import Corpus, all_of, contains, nothing
-from .facts import compare_fact
+from .facts import compare_fact, texts_of
+from .fields import of_model
 from .slices import Sets, Slice
 from ..flows.files import InputError
 from ..queries.parsing import FLOW_KINDS, QueryError
@@ -95,6 +96,17 @@ class Columns:
         """The feature that a phrase names, by its title too; empty where it names none."""
         said = leaf.name if isinstance(leaf, Name) else leaf.pattern.text
         return said if isinstance(leaf, Name) and said in self.features else self.by_title.get(said, "")
+
+    def fact(self, name: str) -> np.ndarray | None:
+        """The values of a fact: of the samples, or a field of what a model made (`latency_s.MODEL`, mean or all of its repeats)."""
+        if name in self.facts:
+            return self.facts[name]
+        found = of_model(name, self.models) if name not in self.models else None
+        values = found and self.corpus.field_of(found[1], found[0])
+        if values is None or self._rows is None:
+            return values
+        none = np.array([None], object) if values.dtype == object else np.array([np.nan])
+        return np.concatenate([values, none])[self._rows]
 
     def here(self, sets: Sets) -> Sets:
         """Masks over the samples of the corpus as masks over those here."""
@@ -198,7 +210,7 @@ MANY = 5000  # names that are compared letter by letter
 def _changes(leaf: Leaf) -> bool:
     """Whether what a phrase holds may change while an index stands."""
     kind = leaf.kind if isinstance(leaf, About) else leaf.where if isinstance(leaf, Contains) else ""
-    return isinstance(leaf, Saved) or kind in ("by", "note")
+    return isinstance(leaf, Saved) or kind in ("by", "note", "code")
 
 
 HOW: dict[type, Callable[[Columns, Any], Sets]] = {}
@@ -253,6 +265,8 @@ def _values(columns: Columns, leaf: Comparison) -> tuple[str, np.ndarray]:
         return "score", columns.here((found, found))[0] if columns._rows is None else np.append(found, np.nan)[
             columns._rows
         ]
+    if (own := columns.fact(fact)) is not None:
+        return fact, own
     known = sorted([*columns.facts, *columns.models, "spread"], key=lambda name: "." in name)
     raise columns.unknown(leaf, fact, f"compares {_short(fact)}, which is no fact", {k: name_text(k) for k in known})
 
@@ -321,22 +335,25 @@ def _among(columns: Columns, leaf: Among) -> Sets:
 
 def _of_texts(columns: Columns, leaf: Leaf, fact: str, mask: Callable[[Texts], np.ndarray]) -> Sets:
     """What a mask of texts holds of the values of a text fact."""
-    values = columns.facts.get(fact)
+    values = columns.fact(fact)
     if values is None or values.dtype != object:
         texts = [name for name, v in columns.facts.items() if v.dtype == object]
         known = [*texts, "requirement", "annotation", "note", "id"]
         raise columns.unknown(leaf, fact, f"asks for {_short(fact)}, which is no text", {k: k for k in known})
     known = np.array([v is not None for v in values], bool)
-    distinct = Texts(v for v in values if v is not None)
-    codes = np.array([distinct.code(v) if v is not None else 0 for v in values], np.int64)
-    held = mask(distinct)[codes] & known if len(distinct) else np.zeros(len(values), bool)
+    said = [(row, text) for row, v in enumerate(values) for text in texts_of(v)]
+    distinct = Texts(text for _, text in said)
+    held = np.zeros(len(values), bool)
+    if said:
+        rows, codes = (np.array(c, np.int64) for c in zip(*((row, distinct.code(t)) for row, t in said), strict=True))
+        held[rows[mask(distinct)[codes]]] = True
     return held, known & ~held
 
 # %% ../../nbs/analysis/06_columns.ipynb #cell-14
 RESULTS = ("unreadable", "repeats_disagree")  # of one model, or of any of them
 KINDS_OF = {
     **dict.fromkeys(FLOW_KINDS, "flow"), **dict.fromkeys(("cause", "loss", *RESULTS), "result"), "feature": "sample",
-    "text": "sample", "id": "sample", "by": "people",
+    "text": "sample", "id": "sample", "by": "people", "code": "people",
 }  # fmt: skip
 
 
@@ -358,6 +375,8 @@ def _about(columns: Columns, leaf: About) -> Sets:
         return _resulting(columns, leaf.kind, chosen)
     if leaf.kind == "text":
         return columns.here(columns.corpus.words(leaf.pattern))
+    if leaf.kind == "code":
+        return _coded(columns, leaf)
     if leaf.kind == "by":
         return columns.here(columns.corpus.judged_by(leaf.pattern))
     if leaf.kind == "id":
@@ -429,6 +448,24 @@ def _caused(columns: Columns, leaf: About) -> Sets:
     return columns.here(compare_fact(Comparison("points", sign, number), {"points": values}))
 
 
+def _coded(columns: Columns, leaf: About) -> Sets:
+    codes = columns.corpus.codes()
+    there = codes.all
+    titles = {code.title: name for name, code in there.items()}
+    texts = Texts([*there, *titles])
+    chosen = {
+        titles.get(t, t) for t, is_it in zip(texts.all, texts.matching(leaf.pattern, name=True), strict=True) if is_it
+    }
+    if not chosen:
+        told = f"names no code: none fits {str(leaf.pattern)[:60]}"
+        raise columns.unknown(leaf, leaf.pattern.text, told, {k: k for k in there}, "nobody made one yet")
+    if leaf.model and leaf.model not in columns.models:
+        raise columns.unknown(leaf, leaf.model, f"asks for {_short(leaf.model)}, which is no model", columns.models)
+    parts = [columns.corpus.coded(sorted(chosen), m) for m in ([leaf.model] if leaf.model else columns.models)]
+    outside, inside = all_of((outside, inside) for inside, outside in parts)
+    return columns.here((inside, outside))
+
+
 def _is_text(columns: Columns, fact: str) -> bool:
     return fact in columns.facts and columns.facts[fact].dtype == object
 
@@ -472,9 +509,9 @@ def _open_names(columns: Columns, leaf: Leaf) -> Iterator[_Open]:
     elif not as_gap(leaf, columns.models):
         yield from (_Open(k, p, [corpus.expected.texts_of(k)], "no expected flow has the") for k, p in _said(leaf))
     for fact, pattern in _valued(leaf):
-        values = columns.samples if fact == "id" else columns.facts.get(fact)
+        values = columns.samples if fact == "id" else columns.fact(fact)
         if values is not None and (fact == "id" or values.dtype == object):  # type: ignore[union-attr]
-            yield _Open(fact, pattern, [Texts(v for v in values if v is not None)], "no sample has the")
+            yield _Open(fact, pattern, [Texts(text for v in values for text in texts_of(v))], "no sample has the")
 
 
 def _valued(leaf: Leaf) -> list[tuple[str, Pattern]]:

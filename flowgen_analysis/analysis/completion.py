@@ -14,11 +14,12 @@ import numpy as np
 
 from . import bitsets
 from .columns import RESULTS, Columns
+from .facts import texts_of
 from .slices import Slice
 from ..flows.files import InputError
-from ..queries.parsing import FLOW_KINDS
+from ..queries.parsing import FLOW_KINDS, is_share
 from ..queries.saying import said
-from ..queries.terms import And, Not, Or, Pattern, Term, name_text
+from ..queries.terms import And, Not, Or, Pattern, Term, name_text, quoted
 from ..scoring.kinds import KINDS
 
 # %% ../../nbs/analysis/10_completion.ipynb #cell-04
@@ -40,7 +41,8 @@ class Completion(NamedTuple):
 _LABEL = re.compile(r"([^\W\d]\w*):([^\s()&|~\[\],<>=!\"'`]*)$")
 _WORD = re.compile(r"[\"`]?[^\s()&|~\[\],<>=!\"'`:]*$")
 _STEP_NEXT = re.compile(r"(?:\b(?:has|have|lack|lacks)\s*\(?|>>?|,,?|\bcount\()\s*$")
-_FACT_NEXT = re.compile(r"([^\W\d][\w.@-]*)\s*!?=\s*$")
+_FACT_NEXT = re.compile(r"(?:`([^`]+)`|([^\W\d][\w.@-]*))\s*!?=\s*$")
+_KIND = re.compile(r"[^\W\d]\w*")  # what may stand before a colon
 
 
 def complete(columns: Columns, text: str, at: int | None = None, within: Slice | str = "") -> list[Completion]:
@@ -95,10 +97,10 @@ def _held(columns: Columns, text: str, inside: np.ndarray) -> int | None:
 
 def _behind_label(columns: Columns, label: re.Match, inside: np.ndarray) -> list[Completion]:
     kind, typed = label[1], label[2]
-    if kind in ("cause", "loss") and "@" in typed:
+    if kind in ("cause", "loss", "code") and "@" in typed:
         typed = typed.split("@")[-1]
         found = [Completion(name_text(m), "model", "", None, label.end() - len(typed)) for m in columns.models]
-        return _ranked(columns, found, typed, inside, f"{label[0].rpartition('@')[0]}@" if kind == "cause" else None)
+        return _ranked(columns, found, typed, inside, f"{label[0].rpartition('@')[0]}@" if kind != "loss" else None)
     start = label.end() - len(typed)
     found = [Completion(str(Pattern.of(name)), kind, title, None, start) for name, title in _names_of(columns, kind)]
     return _ranked(columns, found, typed, inside, f"{kind}:")
@@ -112,6 +114,8 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
         return KINDS.items()
     if kind in RESULTS:
         return ((m, "") for m in columns.models)
+    if kind == "code":
+        return ((name, code.title) for name, code in columns.corpus.codes().all.items())
     if kind == "by":
         return ((p, "") for p in sorted({t.by for t in columns.corpus.tags()}))
     if kind == "id":
@@ -123,7 +127,7 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
 
 
 def _distinct(values: np.ndarray) -> list[str]:
-    return sorted({v for v in values if v is not None})
+    return sorted({text for v in values for text in texts_of(v)})
 
 
 _Candidate = tuple[str, str, str]  # text, kind, title
@@ -138,10 +142,10 @@ def _candidates(columns: Columns, before: str) -> tuple[Iterable[_Candidate], st
         return ((Pattern.of(n).alone, "step", "") for n in expected.step_names), "step:"
     if (
         (fact := _FACT_NEXT.search(before))
-        and (values := columns.facts.get(fact[1])) is not None
+        and (values := columns.fact(name := fact[1] or fact[2])) is not None
         and values.dtype == object
     ):
-        return ((f'"{v}"', fact[1], "") for v in _distinct(values)), f"{fact[1]} = "
+        return ((quoted(v), name, "") for v in _distinct(values)), f"{name_text(name)} = "
     if re.search(r"\bin\s*$", before):
         return ((f'"{name}"', "saved slice", "") for name, _ in columns.corpus.saved()), "in "
     return _anything(columns), ""
@@ -150,9 +154,10 @@ def _candidates(columns: Columns, before: str) -> tuple[Iterable[_Candidate], st
 def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from ((name_text(f), "feature", columns.corpus.titles.get(f, "")) for f in columns.features)
     yield from ((f"step:{Pattern.of(n)}", "step", "") for n in columns.corpus.expected.step_names)
-    texts = [f for f, values in columns.facts.items() if values.dtype == object]
-    yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "id", *texts))
-    yield from ((f"{name_text(f)} ", "fact", "") for f in (*columns.facts, "spread") if "." not in f and f not in texts)
+    texts = [f for f, values in columns.facts.items() if values.dtype == object and _KIND.fullmatch(f)]
+    yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts))
+    facts = [f for f in (*columns.facts, "spread") if f not in texts and not ("." in f and is_share(f))]
+    yield from ((f"{name_text(f)} ", "fact", "") for f in facts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)
     yield from (
         (text, "word", "") for text in ("requirement ~ ", "note ~ ", "all models lack ", "any model has ", "count(")

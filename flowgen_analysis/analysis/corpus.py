@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from .facts import fact_values
+from .fields import generation_fields
 from .slices import Sets
-from ..features.journal import Tag
-from ..features.tagbook import WHOLE
+from ..features.codes import CodeBook, is_definition
+from ..features.journal import WHOLE, Tag
 from ..flows.model import Generation, Sample
 from ..queries.flow_table import FlowTable
 from ..queries.matching import flows_where
@@ -34,7 +36,7 @@ class Corpus:
 
     generations: of a model, what it made, in any order. models: their names. losses: by a metric, a frame with `sample_id`,
     `model`, `kind`, `loss` (0..1, mean of repeats), and the samples and models that have a score at all. rows: a row a generation, as in `Scores`. tags:
-    what people said. saved: saved slices, (name, text). titles: of features, by name.
+    what people said. saved: saved slices, (name, text). titles: of features, by name. codes: what people read in outputs.
     """
 
     samples: Sequence[Sample]
@@ -45,6 +47,7 @@ class Corpus:
     tags: Callable[[], Sequence[Tag]] = lambda: ()
     saved: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    codes: Callable[[], CodeBook] = CodeBook
 
     @cached_property
     def ids(self) -> Texts:
@@ -97,6 +100,19 @@ class Corpus:
         held[owners[flows_where(table, term)]] = True
         return held, there & ~held
 
+    @cached_property
+    def _fields(self) -> dict[str, pl.DataFrame]:
+        return {}
+
+    def field_of(self, model: str, field: str) -> np.ndarray | None:
+        """What the generations of a model say in a field (`generation_fields`), by sample; None for a field that none has."""
+        if model not in self._fields:
+            own = pl.DataFrame({"sample_id": self.ids.all}, schema={"sample_id": pl.String})
+            made = generation_fields(g for g in self.generations(model) if g.sample_id in self.place).frame
+            self._fields[model] = own.join(made, on="sample_id", how="left", maintain_order="left")
+        frame = self._fields[model]
+        return fact_values(frame[field]) if field in frame.columns[1:] else None
+
     # -- words
 
     @cached_property
@@ -118,7 +134,7 @@ class Corpus:
 
     def _standing(self) -> list[Tag]:
         """The last that each person said of each cell, and of each sample as a whole, if it was not taken back."""
-        last = {(t.by, t.sample_id, t.feature): t for t in self.tags()}
+        last = {(t.by, *t.key): t for t in self.tags() if not is_definition(t)}
         return [t for t in last.values() if (t.note if t.feature == WHOLE else t.value is not None)]
 
     def noted(self, pattern: Pattern) -> Sets:
@@ -135,6 +151,20 @@ class Corpus:
         chosen = people.matching(pattern)
         held = self.among(t.sample_id for t in said if chosen[people.code(t.by)])
         return held, ~held
+
+    def coded(self, names: Iterable[str], model: str) -> Sets:
+        """Of which samples one of these codes is right of one of a model's outputs; and of which none is, each repeat being judged."""
+        codes, names = self.codes(), list(names)
+        repeats: dict[str, set[int]] = {}
+        for g in self.generations(model):
+            repeats.setdefault(g.sample_id, set()).add(g.repeat)
+        right, judged = set(), set()
+        for sample, own in repeats.items():
+            said = [codes.verdict((sample, model, r), name) for r in own for name in names]
+            right |= {sample} if any(said) else set()
+            judged |= {sample} if None not in said else set()
+        held = self.among(right)
+        return held, self.among(judged) & ~held
 
     # -- results
 

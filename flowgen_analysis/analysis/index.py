@@ -17,11 +17,13 @@ from narwhals.typing import IntoDataFrame
 from . import bitsets
 from .columns import Columns
 from .corpus import Corpus
-from .facts import structure_table
+from .facts import fact_values, structure_table
 from .slices import Membership, Slice
 from .statistics import Mean, mean_from_clusters, mean_from_sums
 from ..features.matrix import FeatureMatrix
+from ..features.queues import Chosen
 from ..flows.files import InputError
+from ..queries.terms import About, Name, Words
 from ..scoring.scores import Scores
 
 # %% ../../nbs/analysis/07_index.ipynb #cell-04
@@ -51,11 +53,11 @@ class SliceIndex:
     """Features and scores of the same samples, ready to be sliced.
 
     samples: their ids. names: the features. models: the models. scores: float, samples x models, 0..1, nan for none.
-    facts: numbers (nan unknown) or text (None unknown) by name; `score` (the mean over the models), `score.<model>` and,
+    facts: numbers (nan unknown) or text (None unknown; a tuple has several) by name; `score` (the mean over the models), `score.<model>` and,
     with `structure`, `structure_errors` (the broken share) and `structure_errors.<model>` are among them, 0..1 (0..100 in slices).
     clusters: integers by sample, from 0; each cluster (a deployment, say) is then one draw of every interval. corpus: the flows, words
     and causes behind them; without it a slice over those knows nothing. metric: the name of the scores. columns: every phrase of a
-    slice as sets.
+    slice as sets. chosen: by feature, how the samples were chosen on which it is known, where that was written down.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class SliceIndex:
         self._sets = {n: (self.present[i], self.absent[i]) for i, n in enumerate(names)}
         self._values, self._known = bitsets.columns(scores)
         self.columns = Columns(self.samples, self._sets, self.facts, scores, self.models, corpus or Corpus(()), metric)
+        self.chosen: Mapping[str, Chosen] = {}
 
     @classmethod
     def from_arrays(
@@ -131,7 +134,21 @@ class SliceIndex:
         for `from_frame`."""
         table = join(matrix, scores, metric)
         structure = structure_table(scores) if "structure_errors" in scores.frame.columns else None
-        return cls.from_frame(table, table.columns[1 + len(matrix.names) :], facts, structure, clusters, corpus, metric)
+        models = table.columns[1 + len(matrix.names) :]
+        made = cls.from_frame(table, models, facts, structure, clusters, corpus, metric)
+        made.chosen = matrix.chosen
+        return made
+
+    def hollow(self, slice: Slice | str = "") -> str:
+        """Why means and tests over a slice say nothing: a feature or code in it was judged on samples chosen by how models did. Empty
+        where they do."""
+        for leaf in as_slice(slice).leaves:
+            if isinstance(leaf, Name | Words) and (name := self.columns.feature_of(leaf)) in self.chosen:
+                if why := self.chosen[name].hollow:
+                    return why
+            if isinstance(leaf, About) and leaf.kind == "code":
+                return f"{leaf} is what people read in outputs: scores there are chosen by it, so means and tests on it say nothing"
+        return ""
 
     def sets(self, slice: Slice | str = "") -> tuple[np.ndarray, np.ndarray]:
         """The packed sets of samples inside and outside the slice. Raises `InputError` for a slice that does not parse,
@@ -161,7 +178,8 @@ class SliceIndex:
 
     def summary(self, slice: Slice | str = "") -> pl.DataFrame:
         """A row a model: `n`, `mean`, `low`, `high` of its scores in the slice (0..1, 95% interval)."""
-        rows = [(model, *mean[:4]) for model, mean in self.means(self.sets(slice)[0])]
+        why = self.hollow(slice)
+        rows = [(model, *mean.hollow(why)[:4]) for model, mean in self.means(self.sets(slice)[0])]
         schema = {"model": pl.String, "n": pl.Int64, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
         return pl.DataFrame(rows, schema, orient="row")
 
@@ -180,10 +198,12 @@ class SliceIndex:
         facts = {name: values[kept] for name, values in self.facts.items() if name.split(".")[0] not in _DERIVED}
         samples = [self.samples[i] for i in kept]
         clusters = None if self.clusters is None else self.clusters[kept]
-        return SliceIndex(
+        made = SliceIndex(
             samples, present, absent, self.names, self.scores[kept], self.models, facts, structure, clusters,
             self.columns.corpus, self.columns.metric,
         )  # fmt: skip
+        made.chosen = self.chosen
+        return made
 
     def column(self, model: str) -> np.ndarray:
         """The scores of a model, nan for none. Raises `InputError` for one that is not there."""
@@ -241,9 +261,7 @@ def _facts_of(ids: pl.DataFrame, facts: IntoDataFrame | None) -> dict[str, np.nd
         return {}
     frame = nw.from_native(facts, eager_only=True).to_polars().with_columns(pl.col("sample_id").cast(pl.String))
     joined = ids.join(frame, on="sample_id", how="left", maintain_order="left").drop("sample_id")
-    return {
-        c.name: np.array(c.to_list(), object) if c.dtype == pl.String else c.cast(pl.Float64).to_numpy() for c in joined
-    }
+    return {c.name: fact_values(c) for c in joined}
 
 
 def _codes(ids: pl.DataFrame, clusters: Mapping[str, str] | None) -> np.ndarray | None:

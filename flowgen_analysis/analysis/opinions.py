@@ -23,10 +23,11 @@ from .slices import Slice
 # %% ../../nbs/analysis/23_opinions.ipynb #cell-04
 class Opinions(NamedTuple):
     """linear: `feature`, `coefficient` (value points when present), the largest first, without those at 0. tree: its leaves,
-    worst first: `slice`, `n`, `mean` of the value."""
+    worst first: `slice`, `n`, `mean` of the value. names: the features that both look at, those known in every sample."""
 
     linear: pl.DataFrame
     tree: pl.DataFrame
+    names: list[str]
 
     @property
     def linear_features(self) -> set[str]:
@@ -39,14 +40,20 @@ class Opinions(NamedTuple):
         return {name for text in self.tree["slice"] for name in Slice(text).names}
 
 
-def design(index: SliceIndex) -> np.ndarray:
-    """Samples x features as floats: 1 present, 0 absent, and where it is unknown the share of the feature (0 if none is known)."""
+def design(index: SliceIndex, rows: np.ndarray | None = None) -> tuple[np.ndarray, list[str]]:
+    """Samples x features as floats, 1 present and 0 absent, and the names of these features: those that are known in all samples of
+    `rows` (bool; all where none are given).
+
+    A model that is fitted needs a number in each cell, and any number puts a sample whose feature is unknown on one side of it.
+    """
     size = len(index.samples)
-    columns = []
-    for present, absent in zip(index.present, index.absent, strict=True):
-        yes, no = bitsets.unpack(present, size), bitsets.unpack(absent, size)
-        columns.append(np.where(yes | no, yes, yes.sum() / max((yes | no).sum(), 1)))
-    return np.column_stack(columns) if columns else np.empty((size, 0))
+    kept = np.ones(size, bool) if rows is None else rows
+    columns = {}
+    for name, present, absent in zip(index.names, index.present, index.absent, strict=True):
+        yes, no = bitsets.unpack(present, size)[kept], bitsets.unpack(absent, size)[kept]
+        if (yes | no).all():
+            columns[name] = yes.astype(float)
+    return (np.column_stack(list(columns.values())) if columns else np.empty((int(kept.sum()), 0))), list(columns)
 
 
 def second_opinions(index: SliceIndex, target: Target, *, minimum: int = 5, depth: int = 3, seed: int = 0) -> Opinions:
@@ -56,21 +63,21 @@ def second_opinions(index: SliceIndex, target: Target, *, minimum: int = 5, dept
     """
     values = values_of(index, target)
     known = ~np.isnan(values)
-    matrix, values = design(index)[known], values[known]
+    (matrix, names), values = design(index, known), values[known]
     linear = pl.DataFrame(schema={"feature": pl.String, "coefficient": pl.Float64})
     tree = pl.DataFrame(schema={"slice": pl.String, "n": pl.Int64, "mean": pl.Float64})
-    if len(values) < 10 or not index.names or np.ptp(values) == 0:
-        return Opinions(linear, tree)
+    if len(values) < 10 or not names or np.ptp(values) == 0:
+        return Opinions(linear, tree, names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         lasso = LassoCV(cv=5, random_state=seed, max_iter=20_000).fit(matrix, values)
-    rows = [(n, float(c)) for n, c in zip(index.names, lasso.coef_, strict=True) if abs(c) > 1e-9]
+    rows = [(n, float(c)) for n, c in zip(names, lasso.coef_, strict=True) if abs(c) > 1e-9]
     linear = pl.DataFrame(sorted(rows, key=lambda r: -abs(r[1])), linear.schema, orient="row")
     grown = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=minimum, random_state=seed).fit(matrix, values)
-    tree = pl.DataFrame(_leaves(grown.tree_, index.names), tree.schema, orient="row").sort(
+    tree = pl.DataFrame(_leaves(grown.tree_, names), tree.schema, orient="row").sort(
         ["mean", "slice"], descending=[True, False]
     )
-    return Opinions(linear, tree)
+    return Opinions(linear, tree, names)
 
 
 def _leaves(tree, names: list[str], node: int = 0, path: tuple[str, ...] = ()) -> list[tuple[str, int, float]]:
@@ -83,11 +90,12 @@ def _leaves(tree, names: list[str], node: int = 0, path: tuple[str, ...] = ()) -
 
 # %% ../../nbs/analysis/23_opinions.ipynb #cell-09
 def with_opinions(discovery: Discovery, opinions: Opinions) -> pl.DataFrame:
-    """The frame of a discovery with the columns `linear` and `tree`: shares (0..1) of the slice's features that each uses."""
+    """The frame of a discovery with the columns `linear` and `tree`: shares (0..1) of the slice's features that each uses; null where they could not look at one, which is unknown in some sample."""
     shares = []
     for text in discovery.frame["slice"]:
         own = set(Slice(text).names)
         uses = (opinions.linear_features, opinions.tree_features)
-        shares.append(tuple(len(own & used) / len(own) for used in uses))
+        seen = own <= set(opinions.names)
+        shares.append(tuple(len(own & used) / len(own) if seen else None for used in uses))
     added = pl.DataFrame(shares, {"linear": pl.Float64, "tree": pl.Float64}, orient="row")
     return pl.concat([discovery.frame, added], how="horizontal")

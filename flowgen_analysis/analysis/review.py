@@ -30,14 +30,14 @@ class Expected(NamedTuple):
 
 def expected_scores(index: SliceIndex) -> list[Expected]:
     """For each model the score that the features of a sample let expect."""
-    matrix, found = design(index), []
+    found = []
     for model in index.models:
         values = index.column(model)
         known = ~np.isnan(values)
         expected = np.full(len(values), np.nan)
         explained = None
         if known.sum() >= 10:
-            expected[known], explained = _leave_one_out(matrix[known], values[known])
+            expected[known], explained = _leave_one_out(design(index, known)[0], values[known])
         elif known.any():
             expected[known] = values[known].mean()
         found.append(Expected(model, expected, explained))

@@ -27,13 +27,18 @@ _FLAT = 1e-12  # a variance below this is rounding
 
 class Mean(NamedTuple):
     """A mean with its interval. `n` values; `low` and `high` are None where one draw, or none, allows no interval.
-    `optimistic`: too few, too alike to be sure of 95%."""
+    `optimistic`: too few, too alike to be sure of 95%. `why`: what makes it say nothing beyond these values; it has no interval then."""
 
     n: int
     mean: float | None
     low: float | None = None
     high: float | None = None
     optimistic: bool = False
+    why: str = ""
+
+    def hollow(self, why: str) -> "Mean":
+        """The same mean as one that says nothing, where there is a reason."""
+        return self._replace(low=None, high=None, optimistic=False, why=why) if why else self
 
 
 def mean_interval(

@@ -68,7 +68,9 @@ def slice_row(index: SliceIndex, slice: Slice | str, name: str, title: str = "")
     inside = index.membership(slice).inside
     known = ~np.isnan(index.scores[inside])
     same = bool((known.all(axis=1) == known.any(axis=1)).all())
-    return SubsetRow(name, title or name, int(inside.sum()), {m.model: m.mean for m in index.means(inside)}, same)
+    why = index.hollow(slice)
+    means = {m.model: m.mean.hollow(why) for m in index.means(inside)}
+    return SubsetRow(name, title or name, int(inside.sum()), means, same and not why)
 
 
 def subset_table(index: SliceIndex, subset: Subset, registry: Registry) -> SubsetTable:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("scoring", "List every problem of samples, runs and flows, with its place."),
     "import": ("importing", "Bring samples, outputs or flows that were made elsewhere."),
     "datasets": ("data", "List the datasets of a project, or make the seeded ones."),
+    "runs": ("data", "List the runs over a dataset, with the versions that newer ones set aside."),
     "environment": ("environments", "Derive what a deployment has from the flows that people built there."),
     "score": ("scoring", "Score runs: FlowSim of each model, with and without inputs."),
     "matrix": ("slicing", "Build the feature matrix of a dataset: detectors, overruled by people's tags."),
@@ -234,7 +235,10 @@ DatasetArgument = Annotated[
     ),
 ]
 RunArguments = Annotated[
-    list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run files (default: the project's).")
+    list[Path] | None,
+    typer.Argument(
+        metavar="[RUN]...", help="Run files, or MODEL, or MODEL@VERSION (default: the newest run of each model)."
+    ),
 ]
 RootOption = Annotated[Path, typer.Option("--project", "-C", metavar="DIR", help="The project folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

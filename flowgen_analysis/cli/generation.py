@@ -41,13 +41,20 @@ def _wanted(project: Project, dataset: str, slice: str, limit: int | None) -> li
 
 
 def _jobs(
-    project: Project, dataset: str, names: list[str], perfect: bool, slice: str, limit: int | None, repeats: int
+    project: Project,
+    dataset: str,
+    names: list[str],
+    perfect: bool,
+    slice: str,
+    limit: int | None,
+    repeats: int,
+    version: str = "",
 ) -> list["ModelJob"]:
     """A job a model of `names`; none, and nothing looked up, where no model is named."""
     from flowgen_analysis.model_runs import model_job
 
     only = _wanted(project, dataset, slice, limit) if names else None
-    return [model_job(project, dataset, n, perfect, only, repeats) for n in names]
+    return [model_job(project, dataset, n, perfect, only, repeats, version) for n in names]
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-09
 _EVERY_S = 10
@@ -155,6 +162,12 @@ def generate_command(
             help="US dollars; stop before a call that might cost more, and exit 1. Replies in the cache cost nothing."
         ),
     ] = None,
+    version: Annotated[
+        str,
+        typer.Option(
+            help="The name of a new version of the run (default: the time, where it is not one that goes on)."
+        ),
+    ] = "",
     only_estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and ask nobody.")] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
@@ -168,9 +181,9 @@ def generate_command(
     project, names = Project.open(root), model or list(BASELINES)
     dataset = project.chosen(dataset)
     offline = [n for n in names if n in BASELINES]
-    jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats)
+    jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats, version)
     for name in offline:
-        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None)
+        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None, version)
     done: dict[str, Any] = {"dataset": dataset, "written": []}
     if offline:
         with progress_bar("generating") as progress:

@@ -17,8 +17,12 @@ from .app import HERE, JsonOption, RootOption, app, print_json, say, say_left_ou
 from ..flows.files import InputError, visible
 from ..project import Project
 from ..reports.content import number
-from ..reports.differences import compare_reports, load_report
+from ..reports.differences import compare_sides
+from ..reports.findings import Findings
+from ..reports.forms.comment import terminal_lines
+from ..reports.sides import open_sides
 from ..reports.write import FORMS, check_form, write_report
+from ..study import Study
 
 # %% ../../nbs/cli/07_reporting.ipynb #cell-04
 _FORMS = f"The file to write: {', '.join(FORMS)}, or a folder for the tables."
@@ -34,9 +38,14 @@ def report_command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help=_FORMS)] = None,
     compared: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--compare", metavar="OLD NEW", help="What changed between two reports (.html or .json)."),
+        typer.Option(
+            "--compare",
+            metavar="OLD NEW",
+            help="What changed: reports (.html, .json), or runs and folders of runs of DATASET.",
+        ),
     ] = None,
     title: Annotated[str, typer.Option(help="Its title.")] = "",
+    author: Annotated[str, typer.Option(help="Who wrote it.")] = "",
     date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
@@ -44,11 +53,9 @@ def report_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or compare two reports."""
-    _check_head(title, date)
+    _check_head(title, author, date)
     if compared:
-        if dataset:
-            raise InputError("--compare", f"has a dataset beside it ({dataset})", "two reports alone")
-        return _compare(compared, output, date, as_json)
+        return _compare(compared, dataset, root, output, date, as_json)
     from flowgen_analysis.workbench import Workbench  # brings the widgets
 
     dataset = Project.open(root).chosen(dataset)
@@ -56,38 +63,39 @@ def report_command(
     check_form(path)
     wb = Workbench.open(root, dataset)
     say_left_out(wb.study.samples.aside)
-    written = wb.report(path, title=title, date=date, baseline=baseline, samples=samples)
+    written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:
         say(f"wrote {written}")
 
 
-def _check_head(title: str, date: str) -> None:
-    """Raise `InputError` for a title with what is no text, and for a date that is none."""
-    if visible(title) != title:
-        raise InputError("--title", f"is {visible(title)[:40]!r}", "one line of text")
+def _check_head(title: str, author: str, date: str) -> None:
+    """Raise `InputError` for a title or an author with what is no text, and for a date that is none."""
+    for option, said in (("--title", title), ("--author", author)):
+        if visible(said) != said:
+            raise InputError(option, f"is {visible(said)[:40]!r}", "one line of text")
     with suppress(ValueError):
         if not date or datetime.date.fromisoformat(date).isoformat() == date:
             return
     raise InputError("--date", f"is {visible(date)[:40]!r}", "a date such as 2026-01-31")
 
 
-def _compare(paths: tuple[Path, Path], output: Path | None, date: str, as_json: bool) -> None:
-    """Compare two reports: to a file, as JSON, or as the lines of its summary."""
+def _compare(paths: tuple[Path, Path], dataset: str, root: Path, output: Path | None, date: str, as_json: bool) -> None:
+    """Compare two sides: to a file, as JSON, or as lines."""
     if output:
         check_form(output)
-    content = compare_reports(*map(load_report, paths), names=(paths[0].name, paths[1].name), date=date)
-    if output:
-        written = write_report(content, output)
+    study = Study.open(Project.open(root), dataset) if dataset else None
+    kept = Findings(root / "reports" / "findings").list() if dataset else []
+    content = compare_sides(*open_sides(*paths, study, kept), date)
+    written = write_report(content, output) if output else None
     if as_json:
-        print_json(
-            dict(content.data) | {"summary": list(content.summary)} | ({"written": str(written)} if output else {})
-        )
+        told = {"written": str(written)} if written else {}
+        print_json(dict(content.data) | {"summary": list(content.summary)} | told)
         return
-    say("\n".join(content.summary))
+    say("\n".join(terminal_lines(content)))
     for table in content.tables():
         if table.name in ("appeared", "gone"):
             say("\n".join(f"{table.caption}: {number(kind)} {number(which)}" for kind, _, which in table.rows))
-    if output:
+    if written:
         say(f"wrote {written}")

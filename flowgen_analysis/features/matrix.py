@@ -10,7 +10,7 @@ import csv
 import difflib
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from narwhals.typing import IntoDataFrame
 
 from .detectors import Detection, rule_of
 from .journal import Tag, verdicts
+from .queues import Chosen, chosen
 from .registry import Feature, Registry
 from ..flows.files import InputError, read_text, write_text
 from ..flows.model import Sample
@@ -81,12 +82,36 @@ def _seen(detection: Detection, feature: Feature) -> list[bool | None]:
     known = feature.detected and rule_of(feature) is not None
     return detection.present(feature) if known else [None] * len(detection.samples)
 
+
+def _drawn(tags: Iterable[Tag]) -> dict[tuple[str, str], str]:
+    """How the sample of each cell came to be looked at when it was first judged."""
+    found: dict[tuple[str, str], str] = {}
+    for t in tags:
+        if not t.model:
+            found.setdefault((t.sample_id, t.feature), t.queue)
+    return found
+
+
+def _chosen(
+    feature: Feature,
+    samples: Sequence[Sample],
+    seen: Sequence[bool | None],
+    people: Mapping[tuple[str, str], bool | None],
+    drawn: Mapping[tuple[str, str], str],
+) -> Chosen:
+    """What is known of a feature. Where it is read off the expected flow, what has none is left out whatever models do."""
+    judged = [(s.id, feature.name) for s in samples if (s.id, feature.name) in people]
+    if feature.detected and any(v is not None for v in seen):
+        return Chosen(sum(v is not None for v in seen), 0, "read off the expected flow")
+    return chosen(feature.name, len(judged), len(samples) - len(judged), (drawn.get(cell, "") for cell in judged))
+
 # %% ../../nbs/features/05_matrix.ipynb #cell-11
 class FeatureMatrix:
     """Samples x features, each cell present, absent or unknown (null).
 
     frame: polars, `sample_id` and a nullable Boolean column a feature, sorted by sample_id. overruled: the cells in which
-    people and detector differ. unmatched: judged cells (sample id, feature) that the matrix has no place for.
+    people and detector differ. unmatched: judged cells (sample id, feature) that the matrix has no place for. chosen: by feature
+    what is known of its column, where the matrix was built from tags.
     """
 
     def __init__(self, frame: IntoDataFrame):
@@ -94,16 +119,20 @@ class FeatureMatrix:
         self.frame = _checked(frame)
         self.overruled = pl.DataFrame(schema=_OVERRULED)
         self.unmatched: list[tuple[str, str]] = []
+        self.chosen: dict[str, Chosen] = {}
 
     @classmethod
     def build(cls, samples: Iterable[Sample], registry: Registry, tags: Iterable[Tag] = ()) -> "FeatureMatrix":
         """What detectors see in `samples`, overruled by people's `tags`. Raises `InputError` where a detector fails."""
-        samples, people = list(samples), verdicts(tags)
+        tags = list(tags)
+        samples, people, drawn, columns_of = list(samples), verdicts(tags), _drawn(tags), {}
         columns: dict[str, list] = {"sample_id": [s.id for s in samples]}
         overruled, detection = [], Detection(samples)
         for feature in registry.features:
             name, cells = feature.name, []
-            for s, seen in zip(samples, _seen(detection, feature), strict=True):
+            told = _seen(detection, feature)
+            columns_of[name] = _chosen(feature, samples, told, people, drawn)
+            for s, seen in zip(samples, told, strict=True):
                 said = people.get((s.id, name))
                 cells.append(said if (s.id, name) in people else seen)
                 if said is not None and seen is not None and said != seen:
@@ -111,6 +140,7 @@ class FeatureMatrix:
             columns[name] = cells
         matrix = cls(pl.DataFrame(columns, schema={"sample_id": pl.String} | dict.fromkeys(registry.names, pl.Boolean)))
         matrix.overruled = pl.DataFrame(overruled, schema=_OVERRULED, orient="row").sort("sample_id", "feature")
+        matrix.chosen = columns_of
         matrix.unmatched = sorted(set(people) - {(s.id, name) for s in samples for name in registry.names})
         return matrix
 

@@ -21,6 +21,8 @@ def why(row: Mapping[str, Any]) -> str:
     a, b, n, said = row["a"], row["b"], row["n"], verdict(row)
     if not n:
         return f"no sample has a score of both {a} and {b}"
+    if row.get("hollow"):
+        return str(row["hollow"])
     better, worse = (a, b) if (row["difference"] or 0) > 0 else (b, a)
     if said in ("higher", "lower"):
         return f"{better} is better than {worse}: {p_words('q', row['q'])} over this table, on {counted(n, 'sample')}"
@@ -113,7 +115,7 @@ def _compare_row(row: Mapping[str, Any], title: str, reach: float) -> str:
         f'<tr><th scope="row">{slice_button(row["slice"], title)}</th><td class="fg-count">{row["n"]}</td>'
         f'<td class="{css}" title="{told}">{mark}{signed(row["difference"])}</td><td class="fg-count">{ends}</td>'
         f'<td title="{told}">{strip(row, reach)}</td><td class="fg-count">{row["wins"]} / {row["ties"]} / {row["losses"]}</td>'
-        f'<td class="fg-count">{escape_title(p_value(row["p"])) if row["n"] else "–"}</td><td class="{css}">{escape_title(p_value(row["q"]))}</td></tr>'
+        f'<td class="fg-count">{escape_title(p_value(row["p"])) if row["n"] and not row.get("hollow") else "–"}</td><td class="{css}">{escape_title(p_value(row["q"]))}</td></tr>'
     )
 
 # %% ../../nbs/figures/05_differences.ipynb #cell-15

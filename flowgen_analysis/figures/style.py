@@ -91,6 +91,8 @@ def ranks(means: Mapping[str, Mean], same: bool = True) -> dict[str, int]:
 # %% ../../nbs/figures/00_style.ipynb #cell-20
 def few(mean: Mean) -> str:
     """Why a mean is drawn hollow and grey; empty where it rests on enough samples."""
+    if mean.why:
+        return mean.why
     if mean.n >= SMALL:
         return ""
     return f"only {mean.n} sample{'s' if mean.n != 1 else ''}: under {SMALL} no paired test can get below p = 0.05"

@@ -568,7 +568,7 @@ class _Slices(_Flows):
         return Among(name, tuple(values), self.since(start))
 
 
-BY_MODEL = ("cause", "loss")  # kinds that take `@model`
+BY_MODEL = ("cause", "loss", "code")  # kinds that take `@model`
 _SHARES = ("score", "structure_errors")  # and, after a dot, those of one model
 
 

@@ -127,6 +127,8 @@ def _about(leaf: About) -> str:
             if leaf.kind == "cause"
             else f"what {who} lost by {cause} {_number(leaf.sign, leaf.number, ' points')}"
         )
+    if leaf.kind == "code":
+        return f"people read {name} in what {leaf.model or 'some model'} made"
     told = {
         "unreadable": f"what {name} wrote could not be read", "repeats_disagree": f"repeats of {name} differ in score",
         "by": f"{name} judged it", "text": f"its words contain {name}", "feature": f"has {name}",

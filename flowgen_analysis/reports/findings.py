@@ -43,7 +43,7 @@ PAIRED = 200  # samples up to which a finding keeps each one's score
 class Finding(NamedTuple):
     """Something kept for the report. kind: one of `KIND`. slice: its expression, empty for all samples. sample: an id. cause: one
     of `scoring.kinds.KINDS`. models: empty for all. figures: by model, (mean, low, high, n) when it was kept. samples, scores: their
-    ids and by model the score of each, where there were up to 200. state: of the widget that kept it. number: its place."""
+    ids and by model the score of each, where there were up to 200. effects: what it claimed then, (value, low, high, n, p). state: of the widget that kept it. number: its place."""
 
     title: str
     kind: str = "note"
@@ -58,6 +58,7 @@ class Finding(NamedTuple):
     figures: Mapping[str, Sequence[float | None]] = {}
     samples: tuple[str, ...] = ()
     scores: Mapping[str, Sequence[float | None]] = {}
+    effects: Mapping[str, Sequence[float | None]] = {}
     state: Any = None
     number: int = 0
 
@@ -80,6 +81,11 @@ def _title(found: Finding) -> str:
 
 
 _TEXTS = ("title", "kind", "note", "dataset", "metric", "slice", "sample", "cause", "kept")
+_ROWS = {
+    "scores": "by model a list of numbers",
+    "figures": "by model [mean, low, high, n]",
+    "effects": "by model [value, low, high, n, p]",
+}
 _NEEDS = {"sample": "sample", "cause": "cause"}
 
 
@@ -112,10 +118,10 @@ def _checked(data: Mapping[str, Any], place: str, lines: Mapping[str, int] | Non
     samples = data.get("samples", ())
     if not isinstance(samples, list | tuple) or not all(isinstance(i, str) for i in samples):
         raise bad("samples", "a list of ids")
-    rows = {key: _rows(data.get(key), size) for key, size in (("figures", 4), ("scores", len(samples)))}
+    rows = {key: _rows(data.get(key), size) for key, size in (("figures", 4), ("scores", len(samples)), ("effects", 5))}
     for key, found in rows.items():
         if found is None:
-            raise bad(key, "by model a list of numbers" if key == "scores" else "by model [mean, low, high, n]")
+            raise bad(key, _ROWS[key])
     known = {key: value for key, value in data.items() if key in Finding._fields}
     return Finding(**{"title": "", **known, **rows, "models": tuple(models), "samples": tuple(samples)})  # type: ignore[arg-type]
 
@@ -147,6 +153,7 @@ _ORDER = (
     "figures",
     "samples",
     "scores",
+    "effects",
     "state",
 )
 
@@ -155,8 +162,19 @@ def to_text(found: Finding) -> str:
     """A finding as the text of its file."""
     fields = {key: getattr(found, key) for key in _ORDER}
     kept = {key: value for key, value in fields.items() if value not in ("", (), {}, None)}
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in kept.items()]
+    lines = [f"{key}: {_json(value)}" for key, value in kept.items()]
     return "\n".join([_FENCE, *map(_one_line, lines), _FENCE, "", found.note.strip(), ""])
+
+
+def _json(value: Any) -> str:
+    """JSON that YAML reads as the same: `1e-06` would be a text to it."""
+    if isinstance(value, float) and "e-" in repr(value):
+        return f"{value:.20f}".rstrip("0") if abs(value) > 1e-19 else "0.0"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(k), ensure_ascii=False)}: {_json(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_json, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:
@@ -185,7 +203,7 @@ def from_text(text: str, place: str = "finding") -> Finding:
         raise InputError(f"{place}:{at.get('title', 2)} title", "is missing", "text")
     return _checked({**data, "note": "\n".join(lines[end + 1 :]).strip()}, place, at)
 
-# %% ../../nbs/reports/02_findings.ipynb #cell-12
+# %% ../../nbs/reports/02_findings.ipynb #cell-13
 _NAME = re.compile(r"(\d{1,6})-.*\.md")
 
 

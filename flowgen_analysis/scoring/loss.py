@@ -4,26 +4,29 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'LONGEST', 'PLAIN', 'Progress', 'can_explain', 'Explanation', 'explain', 'too_large', 'unreadable',
-           'Losses', 'explained', 'explain_runs', 'collect_losses']
+           'Losses', 'Explained', 'explained', 'explain_runs']
 
 # %% ../../nbs/scoring/10_loss.ipynb #cell-02
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import polars as pl
+from numba import njit
 
 from ..flows.dataset import Run
 from ..flows.files import TooLarge
 from ..flows.model import Flow, Generation, Sample
 from ..flows.reading import read_flow
-from .causes import Cause, Lacking, find_causes
-from .edits import Script, script, subtree_ends
+from .causes import Cause, Lacking, causes_of, find_causes, lacking_nodes, tell
+from .edits import Script, edit_costs, find_mates, list_edits, plain_changes
 from .flowsim import score_pairs
 from .grouping import group_sums
 from .kinds import KINDS
-from .options import Options, compared
-from .tree import Place, outline_places, places
+from .options import UNITS, Options, compared
+from .tree import END, KIND, PARENT, Nodes, Places, Texts, encode, outlines, text_facts
+from .what_if import REPAIRS, Repairs, kind_mask, repaired, repaired_score
 
 # %% ../../nbs/scoring/10_loss.ipynb #cell-05
 LARGEST = 4_500_000
@@ -34,15 +37,25 @@ LONGEST = 1_000_000_000
 
 def can_explain(expected: Sequence[Flow], generated: Flow, inputs: bool = True) -> bool:
     """Whether an explanation of a generated flow against some expected ones stays in time and memory."""
-    trees = [places(f) if inputs else outline_places(places(f)) for f in (generated, *expected)]
-    sizes = [(len(tree), _compared_nodes(tree)) for tree in trees]
-    return all(sizes[0][0] * n <= LARGEST and sizes[0][1] * below <= LONGEST for n, below in sizes[1:])
+    nodes = _nodes([generated, *expected], Texts(), inputs)
+    return bool(_is_small(nodes, np.arange(1, len(expected) + 1), np.zeros(len(expected), int)).all())
 
 
-def _compared_nodes(tree: Sequence[Place]) -> int:
-    """The nodes of all the subtrees that an alignment begins at: those of no last child."""
-    ends = subtree_ends(tree)
-    return sum(end - i for i, end in enumerate(ends) if i == 0 or end != ends[tree[i].parent])
+def _nodes(flows: Iterable[Flow], texts: Texts, inputs: bool) -> Nodes:
+    nodes = encode(flows, texts)
+    return nodes if inputs else outlines(nodes)
+
+
+def _is_small(nodes: Nodes, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Whether pairs of flows stay in time and memory: by their nodes, and by those of the subtrees that an alignment begins at,
+    which are the ones of no last child."""
+    rows, sizes = nodes.rows, np.diff(nodes.starts)
+    top = np.repeat(nodes.starts[:-1], sizes)
+    begins = (rows[:, PARENT] < 0) | (rows[:, END] != rows[np.maximum(top + rows[:, PARENT], 0), END])
+    size = rows[:, END] - (np.arange(len(rows)) - top)
+    below = np.concatenate(([0], np.cumsum(np.where(begins, size, 0))))
+    below = np.diff(below[nodes.starts])
+    return (sizes[one] * sizes[two] <= LARGEST) & (below[one] * below[two] <= LONGEST)
 
 # %% ../../nbs/scoring/10_loss.ipynb #cell-07
 PLAIN = Options()
@@ -85,10 +98,10 @@ def explain(
     flow = read_flow(generated, "generated")
     if not can_explain(flows[: None if options.best else 1], flow, inputs):
         raise TooLarge("flows", "are too large to explain", f"at most {LARGEST:,} pairs of nodes")
-    found = script(compared(flows, flow, inputs, options))
+    found = Script(compared(flows, flow, inputs, options))
     return Explanation(found, find_causes(found, lacking(flow) if lacking else ()), options)
 
-
+# %% ../../nbs/scoring/10_loss.ipynb #cell-08
 def too_large(expected: Sequence[Flow], generated: Flow, inputs: bool = True, options: Options = PLAIN) -> Explanation:
     """The explanation of a pair that is too large for one: one cause, which is the whole loss in FlowSim."""
     scores = score_pairs([(flow, generated) for flow in expected[: None if options.best else 1]])
@@ -102,14 +115,13 @@ def unreadable(reason: str | None, options: Options = PLAIN) -> Explanation:
     text = " ".join((reason or "no flow in the output").split())
     return Explanation(None, [Cause("unreadable", "", None, None, 1.0, (), f"{KINDS['unreadable']}: {text}")], options)
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-13
-_KEY = ("sample_id", "model", "repeat")
+# %% ../../nbs/scoring/10_loss.ipynb #cell-14
 _KEYS = {"sample_id": pl.String, "model": pl.String, "repeat": pl.Int64}
-_CAUSES = _KEYS | {
-    "kind": pl.String, "subject": pl.String, "loss": pl.Float64, "edits": pl.Int64, "expected_path": pl.String,
-    "generated_path": pl.String, "message": pl.String,
+_TOLD = {
+    "kind": pl.String, "subject": pl.String, "expected_path": pl.String, "generated_path": pl.String, "loss": pl.Float64,
+    "edits": pl.Int64, "message": pl.String,
 }  # fmt: skip
-_GENERATIONS = _KEYS | {"score": pl.Float64, "reference": pl.Int64}
+_ORDER = [*_KEYS, "kind", "subject", "loss", "edits", "expected_path", "generated_path", "message"]
 
 
 class Losses(NamedTuple):
@@ -163,10 +175,119 @@ class Losses(NamedTuple):
         """The frame as pandas."""
         return self.frame.to_pandas()
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-14
+# %% ../../nbs/scoring/10_loss.ipynb #cell-16
+class _Explained(NamedTuple):
+    """Of each pair the distance in `UNITS` and the nodes that are not free (`sums`), where its causes end, and what each repair
+    makes of its score, -1 where nothing. Of each cause its kind, the nodes that it is about and how many edits it is, and its
+    loss."""
+
+    sums: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+    causes: np.ndarray
+    losses: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _explain_pairs(facts, rows, starts, pairs, lacks, lacks_starts, wanted):
+    """Explain pairs of flows (expected, generated), and undo in each what is `wanted`, a row of kinds a repair."""
+    sums, ends = np.zeros((len(pairs), 2), np.int64), np.zeros(len(pairs), np.int64)
+    scores = np.full((len(pairs), len(wanted)), -1.0)
+    causes, losses, total = np.empty((64, 4), np.int32), np.empty(64), 0
+    nothing = np.zeros((0, 0), np.int64)
+    for p in range(len(pairs)):
+        one, two = pairs[p]
+        e, g = rows[starts[one] : starts[one + 1]], rows[starts[two] : starts[two + 1]]
+        change = plain_changes(e, g)
+        mate, distance = find_mates(e, g, change, facts.logic)
+        edits = list_edits(mate, len(e))
+        cost = edit_costs(e, g, change, edits)
+        cause_of, found = np.empty(len(edits), np.int32), np.empty((len(edits), 3), np.int32)
+        lack = lacks[lacks_starts[p] : lacks_starts[p + 1]] if len(lacks) else np.zeros(len(g), np.bool_)
+        count = causes_of(facts, e, g, mate, edits, cost, lack, cause_of, found) if distance else 0
+        size = (e[:, KIND] >= 2).sum() + (g[:, KIND] >= 2).sum()
+        if total + count > len(causes):
+            causes = np.concatenate((causes, np.empty((len(causes) + count, 4), np.int32)))
+            losses = np.concatenate((losses, np.empty(len(losses) + count)))
+        for c in range(count):
+            causes[total + c, :3], causes[total + c, 3], losses[total + c] = found[c], 0, 0.0
+        for n in range(len(edits) if count else 0):
+            if cause_of[n] >= 0:
+                causes[total + cause_of[n], 3] += 1
+                losses[total + cause_of[n]] += cost[n] / UNITS / size
+        kinds = found[:count, 0].copy()
+        for r in range(len(wanted) if count else 0):
+            if wanted[r][kinds].any():
+                scores[p, r] = repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted[r], nothing)
+        total += count
+        sums[p, 0], sums[p, 1], ends[p] = distance, size, total
+    return _Explained(sums, ends, scores, causes[:total], losses[:total])
+
+# %% ../../nbs/scoring/10_loss.ipynb #cell-17
 Progress = Callable[[int, int], None]
+_CHUNK = 2000  # generations explained together, those of a sample side by side
 
 
+class Explained(NamedTuple):
+    """Why runs lost what they lost, and what undoing it is worth."""
+
+    losses: Losses
+    repairs: Repairs
+
+# %% ../../nbs/scoring/10_loss.ipynb #cell-18
+class _Rows:
+    """What becomes the tables: of each generation its score and which expected flow it is, what each repair makes of it, and a
+    row a cause."""
+
+    def __init__(self, generations: Sequence[Generation], repairs: Mapping[str, Collection[str]]):
+        self.generations, self.repairs = generations, repairs
+        self.wanted = np.array([kind_mask(kinds) for kinds in repairs.values()], bool).reshape(-1, len(KINDS))
+        self.score, self.reference = np.empty(len(generations)), np.full(len(generations), -1)
+        self.repaired = np.empty((len(generations), len(repairs)))
+        self.owner: list[int] = []
+        self.told: list[tuple] = []
+
+    def add(self, n: int, found: Explanation) -> None:
+        """Take the explanation of a generation."""
+        there = {c.kind for c in found.causes}
+        self.score[n], self.reference[n] = found.score, found.script.pair.reference if found.script else -1
+        self.repaired[n] = [repaired(found, kinds) if there & set(kinds) else found.score for kinds in self.repairs.values()]
+        self.owner += [n] * len(found.causes)
+        self.told += [tuple(getattr(c, f) if f != "edits" else len(c.edits) for f in _TOLD) for c in found.causes]
+
+    def add_all(self, numbers: np.ndarray, flows: Sequence[Flow], pairs: np.ndarray, texts: Texts, nodes: Nodes, lacks: Any) -> None:
+        """Explain the generations of those numbers, a pair of flows each."""
+        starts = nodes.starts.tolist()
+        found = _explain_pairs(text_facts(texts, nodes.rows), *nodes, pairs, *lacks, self.wanted)
+        distance, size = found.sums.T
+        score = np.where(size > 0, 1 - distance / UNITS / np.maximum(size, 1), 1.0)
+        self.score[numbers], self.reference[numbers] = score, 0
+        self.repaired[numbers] = np.where(found.scores < 0, score[:, None], found.scores)
+        sides = [Places(nodes.rows[a:b], texts, flow) for flow, a, b in zip(flows, starts[:-1], starts[1:], strict=True)]
+        own = np.repeat(np.arange(len(pairs)), np.diff(found.ends, prepend=0))
+        self.owner += numbers[own].tolist()
+        rows = zip(pairs[own].tolist(), found.causes.tolist(), found.losses.tolist(), strict=True)
+        for (one, two), (kind, e, g, edits), loss in rows:
+            self.told.append(tell(kind, sides[one], e, sides[two], g, loss, edits))
+
+    def explained(self, metric: str) -> Explained:
+        """The tables."""
+        keys = {name: [getattr(g, name) for g in self.generations] for name in _KEYS}
+        frame = pl.DataFrame(keys, _KEYS)
+        reference = pl.Series("reference", self.reference, pl.Int64).replace(-1, None)
+        made = frame.with_columns(pl.Series("score", self.score), reference)
+        order = np.argsort(np.array(self.owner, np.int64), kind="stable")
+        told = pl.DataFrame(self.told, _TOLD, orient="row")[order]
+        causes = pl.concat([frame[np.array(self.owner, np.int64)[order]], told], how="horizontal").select(_ORDER)
+        names, count = list(self.repairs), len(self.generations)
+        rows = frame[np.repeat(np.arange(count), len(names))].with_columns(
+            pl.Series("repair", names * count, pl.String), pl.Series("score", np.repeat(self.score, len(names))),
+            pl.Series("repaired", self.repaired.ravel()),
+        )  # fmt: skip
+        worth = Repairs(rows.with_columns((pl.col("repaired") - pl.col("score")).alias("points")))
+        return Explained(Losses(causes, made, metric), worth)
+
+# %% ../../nbs/scoring/10_loss.ipynb #cell-19
 def explained(
     samples: Sequence[Sample],
     runs: Sequence[Run],
@@ -174,27 +295,75 @@ def explained(
     options: Options = PLAIN,
     lacking: Callable[[Sample, Flow], Iterable[Lacking]] | None = None,
     progress: Progress | None = None,
-) -> Iterable[tuple[Generation, Explanation]]:
-    """Every generation that has a score, with its explanation, one after the other.
+    repairs: Mapping[str, Collection[str]] = REPAIRS,
+) -> Explained:
+    """Why every generation of `runs` that has a score lost what it lost, and what each of `repairs` (a name, and the kinds that
+    it undoes) is worth.
 
     lacking: what a flow uses and the environment of the sample lacks. progress: called with (done, total) now and then.
     """
-    by_id = {s.id: s for s in samples}
-    generations = [g for run in runs for g in run.generations if by_id[g.sample_id].expected]
-    for done, g in enumerate(generations, start=1):
-        sample = by_id[g.sample_id]
+    place = {s.id: n for n, s in enumerate(samples) if s.expected}
+    generations = [g for run in runs for g in run.generations if g.sample_id in place]
+    rows = _Rows(generations, repairs)
+    order = np.argsort([place[g.sample_id] for g in generations], kind="stable")
+    for first in range(0, len(order), _CHUNK):
+        _explain_some(rows, order[first : first + _CHUNK], samples, place, inputs, options, lacking)
+        if progress:
+            progress(min(first + _CHUNK, len(order)), len(order))
+    return rows.explained("_".join(filter(None, ("inputs" if inputs else "outline", options.name))))
+
+# %% ../../nbs/scoring/10_loss.ipynb #cell-20
+def _explain_some(
+    rows: _Rows, numbers: np.ndarray, samples: Sequence[Sample], place: Mapping[str, int], inputs: bool, options: Options,
+    lacking: Callable[[Sample, Flow], Iterable[Lacking]] | None,
+) -> None:  # fmt: skip
+    """Explain the generations of those numbers: together, but for what no flow is in, what is too large and what options are for."""
+    flows: list[Flow] = []
+    at: dict[int, int] = {}
+    kept, pairs = [], []
+    for n in numbers.tolist():
+        g = rows.generations[n]
+        sample = samples[place[g.sample_id]]
         if g.generated is None:
-            yield g, unreadable(g.error, options)
+            rows.add(n, unreadable(g.error, options))
+        elif options.name:
+            rows.add(n, _explain_one(sample, g.generated, inputs, options, lacking))
         else:
-            check = (lambda flow, s=sample: lacking(s, flow)) if lacking else None
-            try:
-                yield g, explain(sample.expected, g.generated, inputs, options, check)
-            except TooLarge:
-                yield g, too_large(sample.expected, g.generated, inputs, options)
-        if progress and (done % 64 == 0 or done == len(generations)):
-            progress(done, len(generations))
+            for flow in (sample.expected[0], g.generated):
+                if id(flow) not in at:
+                    at[id(flow)] = len(flows)
+                    flows.append(flow)
+            kept.append(n)
+            pairs.append((at[id(sample.expected[0])], at[id(g.generated)]))
+    if not kept:
+        return
+    texts = Texts()
+    nodes, both = _nodes(flows, texts, inputs), np.array(pairs, np.int64)
+    small = _is_small(nodes, *both.T)
+    for n in np.array(kept)[~small].tolist():
+        g = rows.generations[n]
+        rows.add(n, too_large(samples[place[g.sample_id]].expected, g.generated, inputs, options))
+    kept, both = np.array(kept)[small], both[small]
+    lacks = np.zeros(0, bool), np.zeros(1, np.int64)
+    if lacking:
+        found = [
+            lacking_nodes(
+                Places(nodes.rows[nodes.starts[g] : nodes.starts[g + 1]], texts, flows[g]),
+                lacking(samples[place[rows.generations[n].sample_id]], flows[g]),
+            )
+            for n, g in zip(kept.tolist(), both[:, 1].tolist(), strict=True)
+        ]
+        lacks = np.concatenate([np.zeros(0, bool), *found]), np.cumsum([0, *map(len, found)])
+    rows.add_all(kept, flows, both, texts, nodes, lacks)
 
 
+def _explain_one(sample: Sample, flow: Flow, inputs: bool, options: Options, lacking: Any) -> Explanation:
+    try:
+        return explain(sample.expected, flow, inputs, options, (lambda f: lacking(sample, f)) if lacking else None)
+    except TooLarge:
+        return too_large(sample.expected, flow, inputs, options)
+
+# %% ../../nbs/scoring/10_loss.ipynb #cell-21
 def explain_runs(
     samples: Sequence[Sample],
     runs: Sequence[Run],
@@ -204,21 +373,4 @@ def explain_runs(
     progress: Progress | None = None,
 ) -> Losses:
     """Why every generation of `runs` lost what it lost. The arguments are those of `explained`."""
-    return collect_losses(explained(samples, runs, inputs, options, lacking, progress), inputs, options)
-
-
-def collect_losses(
-    pairs: Iterable[tuple[Generation, Explanation]], inputs: bool = True, options: Options = PLAIN
-) -> Losses:
-    """The frames of generations and their explanations."""
-    rows: list[dict[str, Any]] = []
-    scored: list[dict[str, Any]] = []
-    for g, found in pairs:
-        key = {"sample_id": g.sample_id, "model": g.model, "repeat": g.repeat}
-        scored.append(key | {"score": found.score, "reference": found.script.pair.reference if found.script else None})
-        for c in found.causes:
-            rows.append(
-                key | {name: getattr(c, name) for name in _CAUSES if name not in _KEYS} | {"edits": len(c.edits)}
-            )
-    metric = "_".join(filter(None, ("inputs" if inputs else "outline", options.name)))
-    return Losses(pl.DataFrame(rows, _CAUSES), pl.DataFrame(scored, _GENERATIONS), metric)
+    return explained(samples, runs, inputs, options, lacking, progress, {}).losses

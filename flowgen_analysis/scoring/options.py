@@ -18,7 +18,20 @@ from rapidfuzz import fuzz
 
 from ..flows.model import Flow
 from .alignment import align
-from .tree import Kind, Place, depths, outline_places, places, rearranged
+from flowgen_analysis.scoring.tree import (
+    KIND,
+    KIND_BITS,
+    LABEL,
+    PARENT,
+    Kind,
+    Place,
+    Places,
+    Texts,
+    depths,
+    outline_places,
+    places,
+    rearranged,
+)
 
 # %% ../../nbs/scoring/05_options.ipynb #cell-04
 Similarity = Callable[[str, str], float]
@@ -90,8 +103,12 @@ def node_costs(generated: Sequence[Place], expected: Sequence[Place], soft: bool
     numbers: dict[tuple[Kind, str], int] = {}
     codes, kinds = [], []
     for side in (generated, expected):
-        codes.append(np.array([numbers.setdefault((p.kind, p.label), len(numbers)) for p in side]))
-        kinds.append(np.array([p.kind for p in side]))
+        if _share_texts(generated, expected):
+            codes.append(side.rows[:, LABEL] << KIND_BITS | side.rows[:, KIND])
+            kinds.append(side.rows[:, KIND])
+        else:
+            codes.append(np.array([numbers.setdefault((p.kind, p.label), len(numbers)) for p in side]))
+            kinds.append(np.array([p.kind for p in side]))
     rename = [np.where(k == Kind.STEP, 2 * UNITS, UNITS) for k in kinds]
     change = np.maximum(rename[0][:, None], rename[1][None, :])
     change[codes[0][:, None] == codes[1][None, :]] = 0
@@ -104,33 +121,39 @@ def node_costs(generated: Sequence[Place], expected: Sequence[Place], soft: bool
     delete, insert = (UNITS * (k >= Kind.VALUE) for k in kinds)
     return Costs(delete, insert, change)
 
+
+def _share_texts(one: Sequence[Place], two: Sequence[Place]) -> bool:
+    return isinstance(one, Places) and isinstance(two, Places) and one.texts is two.texts
+
 # %% ../../nbs/scoring/05_options.ipynb #cell-13
 _PARALLEL, _BRANCH = "flowlogic___PARALLEL", "flowlogic___BRANCH"
 _ORDERS = 720
 _Order = dict[int, tuple[int, ...]]  # for a PARALLEL, its branches
 
 
-def _branches(tree: Sequence[Place]) -> _Order:
+def _branches(tree: Places) -> _Order:
     """Every PARALLEL of the tree that has two branches or more."""
-    found: dict[int, list[int]] = {i: [] for i, p in enumerate(tree) if p.label == _PARALLEL}
-    for i, p in enumerate(tree):
-        if p.label == _BRANCH and p.parent in found:
-            found[p.parent].append(i)
+    labels, parents = (tree.rows[:, n] for n in (LABEL, PARENT))
+    parallel, branch = (np.flatnonzero(labels == tree.texts.get(name, -1)) for name in (_PARALLEL, _BRANCH))
+    found: dict[int, list[int]] = {i: [] for i in parallel.tolist()}
+    for i in branch.tolist():
+        if parents[i] in found:
+            found[int(parents[i])].append(i)
     return {i: tuple(kids) for i, kids in found.items() if len(kids) > 1}
 
 
-def count_orders(tree: Sequence[Place]) -> int:
+def count_orders(tree: Places) -> int:
     """How many orders of branches `reordered` tries; a guess of a round a branch where it does not try every one."""
     kids = [len(k) for k in _branches(tree).values()]
     every = prod(map(factorial, kids))
     return every if every <= _ORDERS else sum(kids) * sum(1 for _ in _neighbours(_branches(tree)))
 
 
-def _reading_order(tree: Sequence[Place], order: _Order) -> list[int]:
+def _reading_order(tree: Places, order: _Order) -> list[int]:
     """The nodes in reading order once the branches are in `order`."""
-    children: list[list[int]] = [[] for _ in tree]
-    for i, p in enumerate(tree[1:], start=1):
-        children[p.parent].append(i)
+    children: list[list[int]] = [[] for _ in tree.rows]
+    for i, parent in enumerate(tree.rows[1:, PARENT].tolist(), start=1):
+        children[parent].append(i)
     for i, kids in order.items():
         new = iter(kids)
         children[i] = [next(new) if k in kids else k for k in children[i]]
@@ -153,11 +176,11 @@ def _neighbours(order: _Order) -> Iterator[_Order]:
                 yield order | {i: tuple(new)}
 
 
-def reordered(tree: Sequence[Place], cost: Callable[[list[Place]], int]) -> list[Place]:
+def reordered(tree: Places, cost: Callable[[Places], int]) -> Places:
     """The tree with the branches of every PARALLEL in the order that costs least, as written where that is as good."""
     best = _branches(tree)
     if not best:
-        return list(tree)
+        return tree
 
     def cost_of(order: _Order) -> int:
         return cost(rearranged(tree, _reading_order(tree, order)))
@@ -177,15 +200,15 @@ def reordered(tree: Sequence[Place], cost: Callable[[list[Place]], int]) -> list
 class Compared(NamedTuple):
     """Two trees as they are compared, what their nodes cost, and which expected flow it is (0 is the reference)."""
 
-    expected: list[Place]
-    generated: list[Place]
+    expected: Places
+    generated: Places
     costs: Costs
     reference: int = 0
 
     @property
     def size(self) -> int:
         """How many nodes of both trees are not free."""
-        return sum(p.kind >= Kind.VALUE for side in (self.expected, self.generated) for p in side)
+        return sum(int((side.rows[:, KIND] >= Kind.VALUE).sum()) for side in (self.expected, self.generated))
 
     def distance(self) -> int:
         """What the cheapest edits cost, in `UNITS`."""
@@ -207,7 +230,9 @@ def compared(expected: Sequence[Flow], generated: Flow, inputs: bool = True, opt
 
 
 def _pair(expected: Flow, generated: Flow, inputs: bool, options: Options, reference: int) -> Compared:
-    e, g = (places(f) if inputs else outline_places(places(f)) for f in (expected, generated))
+    texts = Texts()
+    e, g = (places(f, texts) for f in (expected, generated))
+    e, g = (e, g) if inputs else (outline_places(e), outline_places(g))
     if options.unordered:
         g = reordered(g, lambda tree: Compared(e, tree, node_costs(tree, e, options.soft)).distance())
     return Compared(e, g, node_costs(g, e, options.soft), reference)

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['Act', 'send_slack', 'send_teams', 'ACTS', 'send_email', 'send_sms', 'log', 'choices', 'update', 'create_task',
-           'step_node', 'create_record', 'do', 'duration', 'wait_state', 'timer', 'any_act', 'free_act']
+           'step_node', 'create_record', 'do', 'duration', 'interval', 'wait_state', 'timer', 'any_act', 'free_act']
 
 # %% ../../nbs/synthesis/04_acts.ipynb #cell-02
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .nonsense import TASK_LINKS
 from .scenarios import Phrase
 from .teller import Node, Place, Teller, Told, message, person, shown, upper
 from .wording import fill, unmark
@@ -165,7 +166,8 @@ def create_task(t: Teller, place: Place, form: str) -> Told | None:
     text, group = t.rng.choice(todo.texts), t.group(place)
     someone = person(t, place) if t.rng.random() < 0.2 else None
     group, owner = (someone[0], f"assigned_to={someone[1]}") if someone else (group, f"assignment_group={group}")
-    parent = f"parent={place.pill()}^" if place.thing.is_task else ""
+    link = TASK_LINKS.get(place.thing.task_table, "parent")
+    parent = f"{link}={place.pill()}^" if place.thing.is_task else ""
     title = upper(place.plain(text)) + (
         "" if place.thing.is_task or "{it}" in text else f" ({place.pill(place.thing.display)})"
     )
@@ -215,6 +217,11 @@ _DURATIONS = ("5 minutes", "10 minutes", "15 minutes", "20 minutes", "30 minutes
 def duration(t: Teller) -> str:
     """A length of time."""
     return t.rng.choice(_DURATIONS)
+
+
+def interval(t: Teller) -> str:
+    """How often something is done: a length of time that *every* can stand before, so not *every 1 day*."""
+    return t.rng.choice([d for d in _DURATIONS if not d.startswith("1 ")])
 
 
 def wait_state(t: Teller, place: Place, form: str) -> Told | None:

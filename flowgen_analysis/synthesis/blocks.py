@@ -10,7 +10,7 @@ __all__ = ['Size', 'body', 'inner_block', 'label_of', 'condition', 'if_block', '
 import re
 from typing import NamedTuple
 
-from .acts import any_act, choices, duration, log, send_email
+from .acts import any_act, choices, interval, log, send_email
 from .scenarios import Thing
 from .teller import Node, Place, Teller, Told
 from .wording import agree, fill, join
@@ -282,7 +282,7 @@ def until(t: Teller, place: Place, size: Size) -> Told:
     """Something that is done again and again until something is the case."""
     words, code = condition(t, place)
     inner = any_act(t, place, "vp", without=("create_record",))
-    length = duration(t)
+    length = interval(t)
     wait = Node("TIMER", t.node("").mark, [("duration_type", "explicit_duration"), ("duration", length)])
     node = t.node("DOUNTIL", ("condition", code), holds=[*inner.nodes, wait])
     marks = {"until": node.mark, "wait": wait.mark}

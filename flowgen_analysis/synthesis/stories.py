@@ -55,7 +55,7 @@ def events(t: Teller, opening: Opening, mix: Mix) -> list[Told]:
         return _percentages(t, place, acts)
     if place is None:
         if t.rng.random() < (0.45 if acts < 3 else 0.1):
-            return told + [free_act(t) for _ in range(min(acts, 2))]
+            return [*told, free_act(t)]
         if t.rng.random() < 0.75:
             return [*told, each(t, None, Size(max(1, acts - 2), mix.depth, mix.nest), mix.dated)]
         found, place = one(t, mix.dated)
@@ -106,9 +106,9 @@ def _approval(t: Teller, place: Place, acts: int, mix: Mix) -> list[Told]:
     text, approver = (
         (t.words(t.rng.choice(who.texts), place), place.pill(who.code)) if who else (name := t.name("people"), name)
     )
-    column = "approval" if place.thing.is_task else place.thing.display
+    kept = [("approval_field", "approval")] if t.scenario.environment.column(place.thing.table, "approval") else []
     node = t.node("ask_for_approval", ("record", place.pill()), ("table", place.thing.table),
-                  ("approval_reason", f"{upper(place.thing.one)} {place.pill(place.thing.display)}"), ("approval_field", column),
+                  ("approval_reason", f"{upper(place.thing.one)} {place.pill(place.thing.display)}"), *kept,
                   ("approver", approver))  # fmt: skip
     template = t.book.pick(t.rng, "approve")
     asked = Told(fill(template.lstrip("~"), {"who": text, "it": f"the {place.thing.one}"}, {"ask": node.mark}), [node],
@@ -269,17 +269,9 @@ def tell(t: Teller, mix: Mix, name: str) -> Sample:
         trigger = trigger.model_copy(update={"annotation": words.get(TRIGGER_MARK, "")})
     flow = Flow(trigger=trigger, components=steps)
     thing = opening.place.thing if opening.place else None
-    table = (
-        thing.table
-        if thing
-        else next((s.value("table", "table_name") for s in steps if s.value("table", "table_name")), "")
-    )
     environment = t.scenario.environment
-    title = upper(
-        f"{thing.many if thing else environment.table_label(table)}: {steps[-1].name.lower().replace('_', ' ')}"
-    )
     return Sample(
         id=name, requirement=requirement, expected=[flow], environment=environment.name if environment.inherits else None,
         domain=thing.domain if thing else t.scenario.domain,
-        metadata={"name": title, "scope": environment.model_extra.get("scope", "global") if environment.model_extra else "global", "table": table},
+        metadata={"name": f"Flow {name}", "scope": "global"},
     )  # fmt: skip

@@ -99,11 +99,13 @@ def capital(text: str) -> str:
     return text[:i] + text[i : i + 1].upper() + text[i + 1 :]
 
 
+_EITHER = re.compile(r"\{([^{}/]+)/([^{}/]+)\}")
 _AGREE = {"are": "is", "were": "was", "have": "has", "do": "does", "s": "s", "es": "es"}
 
 
 def agree(text: str, many: bool) -> str:
-    """Words that follow a noun, with `{are}`, `{have}`, `{s}` … agreeing with one thing or with many."""
+    """Words that follow a noun, with `{are}`, `{s}`, `{is a draft/are drafts}` … agreeing with one thing or with many."""
+    text = _EITHER.sub(lambda m: m[2 if many else 1], text)
     for plural, singular in _AGREE.items():
         text = text.replace("{" + plural + "}", (plural if len(plural) > 2 else "") if many else singular)
     return text

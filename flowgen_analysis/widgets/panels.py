@@ -49,6 +49,7 @@ FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "end": ("a number or nothing", lambda v: v is None or FIELDS["number"][1](v)),
     "whole": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool) and abs(v) < 2**53),
     "verdict": ("true, false or nothing", lambda v: v is None or isinstance(v, bool)),
+    "numbers": ("whole numbers", lambda v: isinstance(v, list) and all(map(FIELDS["whole"][1], v))),
     "words": ("pairs of a name and true, false or nothing", lambda v: isinstance(v, list) and all(map(_is_word, v))),
 }
 """The kinds of a field of an event: what is expected, and whether a value is that."""

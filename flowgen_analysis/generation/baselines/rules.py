@@ -273,9 +273,8 @@ class Rules:
     def generate(self, sample: Sample) -> Flow:
         """The flow that the cue words of `sample.requirement` add up to."""
         sentences, quotes = cues.clauses(sample.requirement)
-        table = str(sample.metadata.get("table") or "") or None
-        trigger, sentences = take_trigger(sentences, table)
-        draft = _Draft(trigger, table, quotes)
+        trigger, sentences = take_trigger(sentences, cues.find_table(sample.requirement)[0])
+        draft = _Draft(trigger, None, quotes)
         for sentence in sentences:
             draft.begin(sentence[0])
             for i, clause in enumerate(sentence):

@@ -201,7 +201,7 @@ def draft_flow(sample: Sample, parts: Parts, environment: Environment) -> Flow:
     parents = parts.structure.parents(words, pieces)
     kinds = ["-", *(p.kind for p in pieces), "-"]
     made: dict[int, Part] = {}
-    trigger, table = None, str(sample.metadata.get("table") or "")
+    trigger, table = None, next(iter(parts.filling.reader.tables(sample.requirement, environment)), "")
     for i, p in enumerate(pieces):
         text = text_of(sample, words, p.start, p.end)
         name = parts.naming.name(Clause(text, kinds[i : i + 3]), environment) if p.kind in "TLA" else p.kind
@@ -222,7 +222,7 @@ def _trigger(name: str, text: str, table: str, parts: Parts, environment: Enviro
     given = schedule_inputs(name, text)
     if name in _RECORDS:
         said = parts.filling.reader.tables(text, environment)
-        table = table if environment.has_table(table) else said[0] if said else table
+        table = said[0] if said else table
         given = {"table": table}
         if name != "sla_task":
             purpose = {"record_update": "changed", "record_create_or_update": "changes"}.get(name, "when")

@@ -94,15 +94,16 @@ def _aliases(lessons: Sequence[Lesson], called: dict[str, Counter]) -> dict[str,
     counts: dict[str, Counter] = defaultdict(Counter)
     for one in lessons:
         for piece in one.pieces:
-            table = (
-                piece.origin.value("table", "table_name")
-                if isinstance(piece.origin, Step)
-                else one.sample.metadata.get("table")
+            table = next(
+                (i.value for i in (piece.origin.inputs if piece.origin else ()) if i.name in ("table", "table_name")),
+                "",
             )
-            if piece.kind in "TL" or (isinstance(piece.origin, Step) and piece.origin.name == "create_record"):
+            if table and (
+                piece.kind in "TL" or (isinstance(piece.origin, Step) and piece.origin.name == "create_record")
+            ):
                 hay = stems(text_of(one.sample, one.words, piece.start, piece.end))
                 for gram in {*hay, *(f"{a} {b}" for a, b in pairwise(hay))}:
-                    counts[gram][str(table)] += 1
+                    counts[gram][table] += 1
     pure = {g: c.most_common(1)[0] for g, c in sorted(counts.items()) if sum(c.values()) >= 4}
     words = {t: {w for label in ls for w in label} for t, ls in labels.items()}
     return {

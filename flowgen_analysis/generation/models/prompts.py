@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from ...flows.environment import Column, Environment, Slot
 from ...flows.model import Flow, Sample, Step, Trigger
+from ..baselines.generator import granted
 from .guidance import CREATE_FLOW, POPULATE_INPUTS, Template
 from .schema import OutlineReply, inputs_reply
 from .scope import Call, input_slots, named_tables, pills
@@ -56,11 +57,10 @@ def create_flow_prompt(sample: Sample, environment: Environment, retriever: Retr
         known = environment.step(name)
         line = f"- {name}" + (f": {_about(known.label, known.description)}" if known else "")
         (triggers if known and known.kind == "trigger" else steps).append(line)
-    metadata = {k: v for k, v in sample.metadata.items() if isinstance(v, str | int | float | bool)}
     user = "\n".join(
         [
             "# Triggers", *(triggers or ["none was found"]), "", "# Steps", *(steps or ["none was found"]), "",
-            "# Flow", json.dumps(metadata, ensure_ascii=False), "", *_requirement(sample),
+            "# Flow", json.dumps(granted(sample), ensure_ascii=False), "", *_requirement(sample),
         ]
     )  # fmt: skip
     return Prompt(CREATE_FLOW, _messages(CREATE_FLOW, user), OutlineReply, {"steps": list(names)})

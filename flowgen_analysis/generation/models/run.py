@@ -13,9 +13,10 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...flows.dataset import read_generation, save_run
+from ...flows.dataset import read_generation
 from ...flows.files import InputError, read_json_lines
 from ...flows.model import Generation, Sample
+from ...flows.versions import COUNTED, keep_version, now
 from .cache import ReplyCache
 from .catalogue import ModelEntry
 from .client import Client
@@ -64,23 +65,25 @@ async def generate_run_async(
     path: str | Path | None = None, among: Sequence[Sample] | None = None, cache: ReplyCache | str | Path = ":memory:",
     name: str | None = None, repeats: int = 1, strict: bool = False, depth: Depth = DEPTH,
     progress: Callable[[RunProgress], None] | None = None, client: Client | None = None, budget: Budget | None = None,
+    version: str = "",
 ) -> list[Generation]:  # fmt: skip
     """The generations of `model` over `samples`, in order, written to `path` where one is given.
 
     setting: environment and retriever, for all or from a sample. among: the samples of the dataset, where `samples` are
     only some of them; rows of the others that were made in the same way stay in the file. cache: of replies, or its file. name: the model's name
     in the run, `model.name` where none is given. progress: called after each call and each generation. budget: what it may
-    cost. Raises `InputError` where every call would fail, `BudgetReached`, and `CancelledError`; all after what is done is written.
+    cost. version: the name of a new one (`flows.versions`). Raises `InputError` where every call would fail, `BudgetReached`, and `CancelledError`; all after what is done is written.
     """
     run = ModelRun(
         model, samples, setting, path=path, among=among, cache=cache, name=name, repeats=repeats, strict=strict, depth=depth,
-        progress=progress, client=client, budget=budget,
+        progress=progress, client=client, budget=budget, version=version,
     )  # fmt: skip
     await run.work()
     return run.generations()
 
 
 _FLOWS_A_SLOT = 4
+_OF_ONE = ("asked", "suggested")  # what a generation says of its making that is its own
 _LAST_S = 20
 
 
@@ -92,7 +95,7 @@ class ModelRun:
         path: str | Path | None = None, among: Sequence[Sample] | None = None,
         cache: ReplyCache | str | Path = ":memory:", name: str | None = None, repeats: int = 1, strict: bool = False,
         depth: Depth = DEPTH, progress: Callable[[RunProgress], None] | None = None, client: Client | None = None,
-        budget: Budget | None = None,
+        budget: Budget | None = None, version: str = "",
     ):  # fmt: skip
         self.samples, self.repeats, self.name, self._path = list(samples), repeats, name or model.name, path
         self.among = list(among or samples)
@@ -104,7 +107,7 @@ class ModelRun:
         )
         self.todo = [(s, r) for r in range(repeats) for s in sorted(samples, key=lambda s: -len(s.requirement))]
         self.done: dict[tuple[str, int], Generation] = {}
-        self.start = time.perf_counter()
+        self.version, self.started, self.start = version, now(), time.perf_counter()
 
     async def work(self) -> None:
         """Make every generation. Raises as `generate_run_async`; what is done is written first."""
@@ -184,7 +187,25 @@ class ModelRun:
             order = {id: n for n, id in enumerate(known)}
             rows = dict(sorted(rows.items(), key=lambda item: (order[item[0][0]], item[0][1])))
         if rows:
-            save_run(path, rows.values())
+            keep_version(Path(path), rows.values(), self.manifest())
+
+    def manifest(self) -> dict[str, Any]:
+        """What is said of the run as a whole: its `version` (where it has a name), when it was `started` and `ended`, over how many
+        samples, what made all of its generations, and what that took (calls, tokens, dollars, seconds)."""
+        took = self.progress()._asdict()
+        made = [g.making for g in self.generations()]
+        same = {
+            k: v for k, v in (made[0] if made else {}).items() if k not in _OF_ONE and all(m.get(k) == v for m in made)
+        }
+        told = {
+            "version": self.version,
+            "model": self.name,
+            "started": self.started,
+            "ended": now(),
+            "samples": len(self.samples),
+        }
+        told |= {"repeats": self.repeats, **same, **{k: took[k] for k in COUNTED if took[k] is not None}}
+        return {k: v for k, v in told.items() if v != ""}
 
     def _same(self, old: Generation, sample: Sample) -> bool:
         try:

@@ -14,9 +14,9 @@ from ...analysis.statistics import Mean
 from ...analysis.subsets import SubsetRow
 from ...figures.style import ranks, words
 from ...flows.model import Generation
-from ..content import Cell, Chart, Section, Table, amount, count, dot, score, text
+from ..content import NONE, Cell, Chart, Section, Table, amount, count, dot, score, text
 from ..pairs import by_units, joined
-from .paper import the_paper
+from .paper import PaperFigure, is_papers, the_paper
 from .results import LEFT_OUT
 from ...study import Study
 
@@ -37,7 +37,7 @@ def compared(study: Study) -> Section | LEFT_OUT:
     runs = Table("runs", "Runs", (*headers, *(["Note"] if study.notes else [])), tuple(_runs(study)), note=note)
     rows = tuple((text(m), *map(text, made_by(study.made.get(m, {})))) for m in study.models)
     making = Table("making", "How the runs were made", ("Model", "Endpoint model", "Prompts", "Made by"), rows)
-    return Section("compared", "What was compared", (), (runs, making))
+    return Section("compared", "What was compared", (), (runs, making), part="appendix")
 
 
 def _runs(study: Study) -> Iterator[tuple[Cell, ...]]:
@@ -100,7 +100,7 @@ def matrix_sample(study: Study) -> Section | LEFT_OUT:
         "matrix", f"{len(rows)} of {len(frame):,} samples: features they have, FlowSim with inputs", ("Sample", "Features", *models), rows,
         "Table 4", note, left_out=len(frame) - len(rows),
     )  # fmt: skip
-    return Section("matrix", "A sample of the matrix", (), (table,))
+    return Section("matrix", "A sample of the matrix", (), (table,), part="appendix")
 
 # %% ../../../nbs/reports/sections/04_features.ipynb #cell-11
 def subsets(study: Study) -> Section | LEFT_OUT:
@@ -108,7 +108,7 @@ def subsets(study: Study) -> Section | LEFT_OUT:
     tables = [t for t in study.subset_tables() if t.union.n]
     if not tables:
         return "no sample has a feature of a subset" if study.registry.subsets else "the registry names no subset"
-    counts = the_paper().of("5", "n")
+    counts = the_paper().of("5", "n") if is_papers(study) else {}
     papers = any(r.name in counts for t in tables for r in t.rows)
     rows = [
         (
@@ -180,34 +180,63 @@ def features(study: Study) -> Section | LEFT_OUT:
         "Features",
         (),
         (Table("features", "The features", headers, tuple(rows), "Table 7", note, grouped=True),),
+        part="appendix",
     )
 
 # %% ../../../nbs/reports/sections/04_features.ipynb #cell-15
 def papers_figures(study: Study) -> Section | LEFT_OUT:
-    """The paper's own figures, each with its place, and what is not available here."""
+    """The paper's own figures, each with its place, beside ours with our n; and what it prints no value of."""
     paper = the_paper()
-    here = {s.dataset.upper(): len(s.samples) for s in [study, *study.others]}
-    rows = [
-        (
-            text(f.place),
-            text(f.row),
-            text(f.column),
-            amount(f.value),
-            count(here.get(f.row)) if f.column == "flows" else _ours(study, f.row, f.column),
-            text(f.what),
-        )
+    said = f"Without a printed value: {words(f'{place} ({what})' for place, what in paper.missing)}."
+    leader = study.models[0] if study.models else ""
+    rows = tuple(
+        (text(f.place), text(f.row), text(f.column), amount(f.value), *_beside(study, f, leader), text(f.what))
         for f in paper.figures
-    ]
-    said = f"Not available here: {words(f'{what} ({place})' for place, what in paper.missing)}."
-    headers = ("Place", "Row", "Column", "Paper", "Ours", "What it is")
-    note = "Other samples, other models: the paper's data is not public. Beside each other, not against each other."
-    return Section(
-        "paper",
-        "The paper's own figures",
-        (said,),
-        (Table("paper", "Figures of arXiv 2505.24189", headers, tuple(rows), note=note),),
     )
+    headers = (
+        "Place",
+        "Row",
+        "Column",
+        "Paper",
+        f"Ours ({leader})" if leader else "Ours",
+        "Our n",
+        "Ours − paper",
+        "What it is",
+    )
+    note = "Other samples and other models: the paper's data is not public. A difference says how far apart the two studies are, not which model is better."
+    table = Table("paper", "Figures of arXiv 2505.24189 beside ours", headers, rows, note=note)
+    return Section("paper", "The paper's figures", (said,), (table,), part="appendix")
 
 
-def _ours(study: Study, row: str, column: str) -> Cell:
-    return count(len(study.matrix.samples(row)) if column == "n" and row in study.matrix.names else None)
+def _beside(study: Study, f: PaperFigure, leader: str) -> tuple[Cell, Cell, Cell]:
+    """Our figure, our n and the difference, where we have its like."""
+    own, n = _like(study, f, leader)
+    return (NONE, NONE, NONE) if own is None else (amount(round(own, 1)), count(n), amount(round(own - f.value, 1)))
+
+
+def _like(study: Study, f: PaperFigure, leader: str) -> tuple[float | None, int | None]:
+    if f.table == "1" and f.column == "createFlow":
+        n = next((len(s.samples) for s in [study, *study.others] if s.dataset.upper() == f.row), None)
+        return (None if n is None else float(n)), n
+    if f.table == "5":
+        slice_ = _slice_of(study, f.row)
+        if slice_ and f.column == "n":
+            n = len(study.matrix.samples(f.row))
+            return float(n), n
+        return _points(study.mean(leader, slice=slice_)) if slice_ and leader else (None, None)
+    if f.table == "3" and f.column == "RAG" and leader:
+        return _points(study.mean(leader, "outline"))
+    if f.row == "structure errors" and leader:
+        return _points(next(h.structure_errors for h in study.headlines if h.model == leader))
+    return None, None
+
+
+def _slice_of(study: Study, row: str) -> str:
+    """The slice of a row of the paper's Table 5: a feature, or the union of a subset; empty where it is not there."""
+    features = {s.name: s.features for s in study.registry.subsets}
+    names = features.get(row.removesuffix(" average"), ()) if row.endswith(" average") else (row,)
+    return " | ".join(n for n in names if n in study.matrix.names)
+
+
+def _points(mean: Mean) -> tuple[float | None, int | None]:
+    return (None, None) if mean.mean is None else (100 * mean.mean, mean.n)

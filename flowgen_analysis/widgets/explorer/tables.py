@@ -76,6 +76,9 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
         drawn = [[{"v": c, "n": m.n, "why": few(m)} for c, m in zip(*pair, strict=True)] for pair in means]
     else:
         drawn = [[_mean(m) for m in grid.means(words)] for words in known]
+    for r, line in zip([r for r in rows if r.words is not None], drawn, strict=True):
+        if r.text and measure != "coverage" and (why := grid.index.hollow(r.text)):
+            line[:] = [{"v": c["v"], "n": c["n"], "low": None, "high": None, "why": why} for c in line]
     left = iter(drawn)
     return [next(left) if r.words is not None else [] for r in rows]
 

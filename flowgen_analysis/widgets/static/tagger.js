@@ -2,17 +2,18 @@
 const CODES = /^(?:Digit|Numpad)(\d)$/;
 
 export default panel(({ el, post, model, problem, leaving }) => {
-  let state = null, line = null, shown = null;
+  let state = null, line = null, shown = null, armed = "", told = "";
   const rows = new Map();
 
   const button = (text, hover, cap, onclick) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick }, ...(cap ? [key(cap)] : []), make("span", {}, text));
   const title = make("b"), judged = make("span"), quiet = make("span", { class: "fg-hint" }), fill = make("i");
   const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Judged", "aria-valuemin": "0" }, fill);
   const disk = make("span", { class: "fg-tag-disk", role: "status" });
+  const said = make("span", { class: "fg-hint", role: "status" }), back = button("all", "Back to the whole queue", "", () => post.whenStill(() => post.send("rest", { feature: "" }, { moves: true })));
   const id = make("b"), place = make("span", { class: "fg-hint" }), sample = make("div", { class: "fg-tag-flow", tabindex: "-1" });
   const step = (value) => post.whenStill(() => post.send("step", { value }, { moves: true }));
-  const accept = button("", "Take the detectors' word, yes and no, for what you have not judged", "⏎", () => takeAll());
-  const rest = button("", "Say no to all that is still open", "⇧⏎", () => sayNo());
+  const accept = button("", "Take the detectors' word, yes and no, for what you have not judged", "⏎", () => twice("accept", takeAll));
+  const rest = button("", "Say no to all that is still open", "", () => twice("no", sayNo));
   const find = make("input", { type: "text", class: "fg-tag-find", placeholder: "Find a feature", "aria-label": "Find a feature", autocomplete: "off", spellcheck: "false", oninput: () => redraw() });
   const form = featureForm({
     add: (feature) => post.send("feature", feature, { moves: true, then: (a) => (a.error ? form.fail(a.error) : closeForm()) }),
@@ -24,7 +25,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   const notes = make("div", { class: "fg-hint" }), people = make("summary"), conflicts = make("div", { class: "fg-tag-conflicts" });
   const crowd = make("details", { class: "fg-tag-people" }, people, conflicts);
   const root = make("div", { class: "fg-tag", tabindex: "0", role: "application", "aria-label": "Tagger" },
-    make("div", { class: "fg-tag-head" }, title, meter, judged, quiet, disk), problem.node,
+    make("div", { class: "fg-tag-head" }, title, back, meter, judged, quiet, said, disk), problem.node,
     make("div", { class: "fg-tag-body" },
       make("section", { class: "fg-tag-sample", "aria-label": "Sample" }, make("header", {}, button("‹", "Previous sample", "p", () => step(-1)), button("›", "Next sample; with shift the next that you have not judged", "n", () => step(1)), id, place), sample),
       make("section", { class: "fg-tag-side", "aria-label": "Features" },
@@ -51,8 +52,16 @@ export default panel(({ el, post, model, problem, leaving }) => {
     sayThese([[row.name, shift ? (value === false ? null : false) : value === null ? true : value ? false : null]]);
   };
   const open = () => flat().filter((r) => now(r).value === null);
-  const takeAll = () => post.whenStill(() => sayThese(open().filter((r) => r.seen !== null).map((r) => [r.name, r.seen])));
-  const sayNo = () => post.whenStill(() => sayThese(open().map((r) => [r.name, false])));
+  const sayMany = (pairs) => { sayThese(pairs); told = pairs.length ? `${pairs.filter((p) => p[1]).length} yes, ${pairs.filter((p) => !p[1]).length} no; u takes them back` : ""; redraw(); };
+  const takeAll = () => post.whenStill(() => sayMany(open().filter((r) => r.seen !== null).map((r) => [r.name, r.seen])));
+  const sayNo = () => post.whenStill(() => sayMany(open().map((r) => [r.name, false])));
+  // What says many words at once asks twice: the first press shows what would be written.
+  const twice = (what, action) => {
+    const mine = `${what} ${state.id}`;
+    if (armed !== mine) { armed = mine; told = ""; return void redraw(); }
+    armed = "";
+    action();
+  };
   const undo = () => post.whenStill(() => post.send("undo", {}, { moves: true }));
   const survey = (feature) => post.send("survey", { feature: state.survey?.feature === feature ? "" : feature }, { quiet: true });
   const keepNote = () => {
@@ -85,6 +94,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   root.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || ["INPUT", "SELECT"].includes(e.target.tagName)) return;
     const pressed = e.code.match(CODES)?.[1] ?? e.key.toLowerCase();
+    if (e.key !== "Enter") { armed = told = ""; redraw(); }
     const onButton = ["BUTTON", "SUMMARY"].includes(e.target.tagName);
     const row = pressed.length === 1 && flat().find((r) => r.key === pressed);
     if (e.key === "/") openFind();
@@ -93,7 +103,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
     else if (pressed === "n") step(1);
     else if (pressed === "p") step(-1);
     else if (pressed === "u") undo();
-    else if (e.key === "Enter" && !onButton) (e.shiftKey ? sayNo : takeAll)();
+    else if (e.key === "Enter" && !onButton) { if (!e.shiftKey) twice("accept", takeAll); }  // Shift+Enter is Lab's: here it does nothing
     else if (row) post.whenStill(() => cycle(flat().find((r) => r.name === row.name) ?? row, e.shiftKey));
     else return;
     e.preventDefault();
@@ -114,8 +124,9 @@ export default panel(({ el, post, model, problem, leaving }) => {
     const s = state.survey;
     strip.hidden = !s;
     if (!s) return;
-    const all = (text, value) => make("button", { type: "button", class: "fg-tag-do", disabled: !s.open, onclick: () => post.send("all", { feature: s.feature, accept: value }) }, `${text} ${s.open}`);
-    strip.replaceChildren(make("span", {}, `${s.title}: seen in ${s.yes} of ${s.yes + s.no}${s.failed ? `, failed on ${s.failed}` : ""}; ${s.open} not judged by you`), all("Accept", true), all("Refuse", false), make("button", { type: "button", class: "fg-quiet", "aria-label": "Close", onclick: () => survey("") }, "✕"));
+    const all = (text, value, n) => make("button", { type: "button", class: "fg-tag-do", disabled: !n, onclick: () => post.send("all", { feature: s.feature, accept: value }) }, text);
+    const rest = make("button", { type: "button", class: "fg-tag-do", disabled: !s.rest, title: "Go through those in a random order", onclick: () => post.whenStill(() => post.send("rest", { feature: s.feature }, { moves: true })) }, `Judge the other ${s.rest}`);
+    strip.replaceChildren(make("span", {}, `${s.title}: seen in ${s.yes} of ${s.yes + s.no}${s.failed ? `, failed on ${s.failed}` : ""}; ${s.open} not judged by you`), all(`Accept: ${s.open_yes} yes, ${s.open - s.open_yes} no`, true, s.open), all(`Refuse: ${s.open_yes} no`, false, s.open_yes), rest, make("button", { type: "button", class: "fg-quiet", "aria-label": "Close", onclick: () => survey("") }, "✕"));
   };
   const redraw = () => {
     if (!state) return;
@@ -130,8 +141,12 @@ export default panel(({ el, post, model, problem, leaving }) => {
     }
     themes.classList.toggle("fg-tag-finding", sought !== null);
     const unsaid = open(), offered = unsaid.filter((r) => r.seen !== null).length;
-    accept.lastChild.textContent = `accept ${offered}`;
-    rest.lastChild.textContent = `no to ${unsaid.length}`;
+    const yes = unsaid.filter((r) => r.seen).length;
+    accept.lastChild.textContent = armed === `accept ${state.id}` ? `again: ${yes} yes, ${offered - yes} no` : `accept ${offered}`;
+    rest.lastChild.textContent = armed === `no ${state.id}` ? `again: ${unsaid.length} no` : `no to ${unsaid.length}`;
+    accept.classList.toggle("fg-tag-armed", armed === `accept ${state.id}`);
+    rest.classList.toggle("fg-tag-armed", armed === `no ${state.id}`);
+    said.textContent = told;
     accept.disabled = !offered;
     rest.disabled = !unsaid.length;
     const unsaved = post.waiting().filter((w) => !w.quiet).length + post.held();
@@ -149,6 +164,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   const drawn = () => {
     state = model.get("state");
     title.textContent = state.title;
+    back.hidden = state.whole;
     id.textContent = state.id;
     place.textContent = state.place;
     judged.textContent = `${state.judged} of ${state.total} judged`;

@@ -25,8 +25,8 @@ function tagRow(feature, { say, survey }) {
     seen.classList.toggle("fg-tag-failed", Boolean(data.error));
     all.hidden = data.seen === null;
     const against = data.others.filter((o) => now.value !== null && o.value !== now.value);
-    others.textContent = data.others.map((o) => `${o.by} ${SAYS[o.value]}`).join(", ");
-    others.title = others.textContent;
+    others.textContent = data.hidden ? `${data.hidden} said` : data.others.map((o) => `${o.by} ${SAYS[o.value]}`).join(", ");
+    others.title = data.hidden ? "What others say is shown once you have said it" : others.textContent;
     node.classList.toggle("fg-tag-conflict", against.length > 0);
     node.dataset.done = now.pending ? "" : SAYS[now.value];
     node.dataset.pending = now.pending ? SAYS[now.value] || "withdrawn" : "";

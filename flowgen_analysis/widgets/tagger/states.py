@@ -98,10 +98,12 @@ def sample_html(sample: Sample, suggestions: Suggestions, registry: Registry) ->
 
 # %% ../../../nbs/widgets/tagger/00_states.ipynb #cell-16
 def tagger_state(
-    book: TagBook, registry: Registry, sample: Sample, suggestions: Suggestions, queue: Sequence[str], title: str
-) -> State:
-    """What the tagger draws. `suggestions`: of this sample; `queue`: ids of the samples to go through, called `title`."""
-    keys, done = assign_keys(registry.features), progress(book, queue)
+    book: TagBook, registry: Registry, sample: Sample, suggestions: Suggestions, queue: Sequence[str], title: str,
+    asked: Sequence[str] = (),
+) -> State:  # fmt: skip
+    """What the tagger draws. `suggestions`: of this sample; `queue`: ids of the samples to go through, called `title`; `asked`: the
+    features that are in question, all where none are named. What others say of a cell is not in it before `book.by` has judged the cell."""
+    keys, done = assign_keys(registry.features), progress(book, queue, asked or registry.names)
     themes = [
         {
             "name": theme,
@@ -110,9 +112,12 @@ def tagger_state(
         for theme, group in registry.themes().items()
     ]
     notes = book.notes(sample.id)
+    mine = notes.pop(book.by, "")
+    said = bool(mine) or any(book.by in book.words(sample.id, f) for f in registry.names)
     return {
         "id": sample.id, "place": _place(queue, sample.id), "title": title, "by": book.by, "themes": themes,
-        "note": notes.pop(book.by, ""), "notes": [{"by": by, "text": text} for by, text in notes.items()],
+        "note": mine, "notes": [{"by": by, "text": text} for by, text in notes.items() if said],
+        "problems": book.problems[:5],
         "judged": done.judged, "total": done.total, "quiet": done.quiet, "people": _people(book),
         "conflicts": _conflicts(book, registry), "file": book.path.name,
         "strangers": strangers(registry),
@@ -130,7 +135,8 @@ def _row(book: TagBook, feature: Feature, sample: Sample, suggestion: Suggestion
     places = dict.fromkeys(place_of(e, flow)[1] for e in suggestion.evidence)
     return {
         "name": feature.name, "title": feature.title, "description": feature.description, "key": key, "mine": mine,
-        "others": [{"by": by, "value": value} for by, value in words.items()], "seen": suggestion.value,
+        "others": [{"by": by, "value": value} for by, value in words.items() if mine is not None],
+        "hidden": 0 if mine is not None else len(words), "seen": suggestion.value,
         "places": list(places), "error": suggestion.error,
         "evidence": "\n".join(f"{place_of(e, flow)[1]}: {e.what}" for e in suggestion.evidence[:8]),
     }  # fmt: skip
@@ -153,6 +159,7 @@ def _people(book: TagBook) -> str:
 
 
 def _conflicts(book: TagBook, registry: Registry) -> list[State]:
+    """The cells that `book.by` has judged and others otherwise: who has not judged one is not told what it is."""
     titles = {f.name: f.title for f in registry.features}
     return [
         {
@@ -163,4 +170,5 @@ def _conflicts(book: TagBook, registry: Registry) -> list[State]:
             "no": list(d.no),
         }
         for d in book.disagreements()
+        if book.by in (*d.yes, *d.no)
     ]

@@ -15,11 +15,13 @@ import traitlets
 from ...features.detectors import Detection, rule_of
 from ...features.journal import Disagreement, Tag
 from ...features.matrix import FeatureMatrix
+from ...features.queues import Drawn
 from ...features.registry import Feature, Registry, add_feature
 from ...features.tagbook import Line, Progress, TagBook, judged, progress
 from ...flows.files import InputError
 from ...flows.model import Sample
 from ...project import Project
+from ..bus import bus_of
 from ..explorer.states import State
 from ..panels import STYLE, Event, Panel, Screen, static
 from .states import Suggestion, sample_html, suggest, suggestion, tagger_state
@@ -41,27 +43,33 @@ class Tagger(Screen):
 
     project, dataset: whose journal and registry are written. samples: of the dataset. by: who judges. queue: ids of the samples to
     go through (members of a slice, a review queue), all where none is given; can be set later. title: what the queue is called.
-    registry: a trait, replaced when a feature is added here or by others. Raises `InputError`.
+    drawn: how the queue was drawn, which each tag says. registry: a trait, replaced when a feature is added here or by others. Raises
+    `InputError`.
     """
 
-    events = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "refresh")
+    events = ("tag", "note", "undo", "step", "unjudged", "open", "survey", "all", "feature", "rest", "refresh")
     fields: ClassVar = {
         "tag": {"sample": "text", "words": "words"}, "note": {"sample": "text", "text": "text"}, "step": {"value": "number"},
-        "open": {"sample": "text"}, "survey": {"feature": "text"}, "all": {"feature": "text", "accept": "verdict"},
+        "open": {"sample": "text"}, "survey": {"feature": "text"}, "all": {"feature": "text", "accept": "verdict"}, "rest": {"feature": "text"},
         "feature": dict.fromkeys(("name", "title", "theme", "description"), "text"),
     }  # fmt: skip
     registry: Registry = traitlets.Any()  # type: ignore[assignment]
 
     def __init__(
         self, project: Project, dataset: str, samples: Sequence[Sample], registry: Registry, by: str,
-        queue: Sequence[str] | None = None, title: str = "",
+        queue: Sequence[str] | None = None, title: str = "", drawn: Drawn | None = None,
     ):  # fmt: skip
         self._samples = {s.id: s for s in samples}
         self._project, self.dataset, self.title = project, dataset, title or dataset
         self._book = TagBook(project.journal_path(dataset), by)
         self._asked: dict[tuple[str, str], tuple[Any, Suggestion]] = {}
         self._detection = Detection(self._samples.values())
-        self._survey = ""
+        self._survey, self._in_question = "", ""
+        self.drawn = drawn or Drawn(
+            kind="all" if queue is None else "slice", slice="" if queue is None else title, scored=queue is not None
+        )
+        self._whole = (list(self._samples) if queue is None else list(queue), self.drawn, self.title)
+        self._bus = bus_of(project, dataset)
         super().__init__(registry=registry)
         self._stamp = _stamp(project.registry_path)
         self._queue: list[str] = []
@@ -70,6 +78,20 @@ class Tagger(Screen):
         self.queue = list(self._samples) if queue is None else queue
         self.children = [self._panel]
         self.add_class("fg-tagger")
+        self._bus.join(self.hear)
+
+    @property
+    def asked(self) -> list[str]:
+        """The features in question: a sample is judged where each of them is."""
+        return [self._in_question] if self._in_question in self.registry.names else self.registry.names
+
+    def hear(self, what: set[str]) -> None:
+        """Take in what other views and people did, and stay where one is."""
+        with self._one:
+            before = len(self._book.lines), self.registry
+            self.on_refresh()
+            if (len(self._book.lines), self.registry) != before:
+                self.show()
 
     @property
     def queue(self) -> list[str]:
@@ -84,7 +106,7 @@ class Tagger(Screen):
         if not ids:
             raise InputError("tagger queue", "is empty", "ids of samples")
         with self._one:
-            self._queue, done = ids, judged(self._book)
+            self._queue, done = ids, judged(self._book, self.asked)
             self.selected = next((i for i in ids if i not in done), ids[0])
             self.show()
 
@@ -106,7 +128,7 @@ class Tagger(Screen):
 
     def progress(self) -> Progress:
         """How far `by` is through the queue."""
-        return progress(self._book, self._queue)
+        return progress(self._book, self._queue, self.asked)
 
     def disagreements(self) -> list[Disagreement]:
         """The cells on which people's last words differ."""
@@ -121,7 +143,8 @@ class Tagger(Screen):
             self.registry.feature(name)
             if not (value is None or isinstance(value, bool)):
                 raise InputError(f"tag {name}", f"is {str(value)[:40]!r}", "true, false or null")
-        return _numbers(
+        self._book.queue = self.drawn.text if sample.id in self._queue else "hand"
+        return self._told(
             self._book.say(
                 (sample.id, name, value, self._suggest(sample, name).value) for name, value in event["words"]
             )
@@ -129,14 +152,14 @@ class Tagger(Screen):
 
     def on_note(self, event: Event) -> list[int]:
         """Put a note on a sample."""
-        return _numbers(self._book.note(self._known(event["sample"]).id, str(event["text"])))
+        return self._told(self._book.note(self._known(event["sample"]).id, str(event["text"])))
 
     def on_undo(self, event: Event) -> list[int]:
         """Take back what was last said here, and show the sample that it was about."""
         lines = self._book.undo()
         if lines and {line.tag.sample_id for line in lines} != {self.selected}:
             self.selected = lines[0].tag.sample_id
-        return _numbers(lines)
+        return self._told(lines)
 
     def on_step(self, event: Event) -> None:
         """Show the next or the previous sample of the queue, whose end is its end."""
@@ -145,7 +168,10 @@ class Tagger(Screen):
 
     def on_unjudged(self, event: Event) -> None:
         """Show the next sample of the queue that `by` has not judged; the search starts again at the top."""
-        done, at = judged(self._book), self._queue.index(self.selected) + 1 if self.selected in self._queue else 0
+        done, at = (
+            judged(self._book, self.asked),
+            self._queue.index(self.selected) + 1 if self.selected in self._queue else 0,
+        )
         self.selected = next((i for i in self._queue[at:] + self._queue[:at] if i not in done), self.selected)
 
     def on_open(self, event: Event) -> None:
@@ -157,14 +183,32 @@ class Tagger(Screen):
         self._survey = self.registry.feature(event["feature"]).name if event["feature"] else ""
 
     def on_all(self, event: Event) -> list[int]:
-        """Accept or refuse a detector's word for every sample of the queue on which `by` has not judged the feature."""
+        """Accept a detector's word, yes and no, for every sample of the queue on which `by` has not judged the feature; or refuse it:
+        say no where it sees the feature, and nothing where it does not."""
         name, accept = self.registry.feature(event["feature"]).name, bool(event["accept"])
-        said = [
-            (i, seen)
-            for i, seen in self._surveyed(name)
-            if seen is not None and self.by not in self._book.words(i, name)
-        ]
-        return _numbers(self._book.say((i, name, seen is accept, seen) for i, seen in said))
+        self._book.queue = self.drawn.text
+        return self._told(
+            self._book.say((i, name, seen if accept else False, seen) for i, seen in self._open(name) if accept or seen)
+        )
+
+    def on_rest(self, event: Event) -> None:
+        """Go through the samples on which `by` has not judged a feature, in a random order; no feature goes back to the first queue."""
+        if not event["feature"]:
+            ids, self.drawn, self.title = self._whole
+            self._in_question, self.queue = "", ids
+            return
+        feature = self.registry.feature(event["feature"])
+        drawn = Drawn(kind="random", slice=self._whole[1].slice, scored=self._whole[1].scored)
+        left = [i for i in drawn.order(self._whole[0]) if self.by not in self._book.words(i, feature.name)]
+        if not left:
+            raise InputError(f"feature {feature.name}", "is judged by you on every sample of this queue")
+        self.drawn, self.title, self._in_question, self._survey = (
+            drawn,
+            f"not judged on {feature.title}",
+            feature.name,
+            "",
+        )
+        self.queue = left
 
     def on_feature(self, event: Event) -> None:
         """Add a feature (name, title, theme, description) to the registry, on disk and here: a column at once.
@@ -178,6 +222,7 @@ class Tagger(Screen):
         added = add_feature(path, feature)
         self.registry, self._stamp = added, _stamp(path)
         self._survey = feature.name if when else self._survey
+        self._bus.tell("features")
 
     def on_refresh(self, event: Event | None = None) -> None:
         """Take in what other people wrote meanwhile: tags, notes, features."""
@@ -213,13 +258,30 @@ class Tagger(Screen):
     def _surveyed(self, name: str) -> list[tuple[str, bool | None]]:
         return [(i, self._suggest(self._samples[i], name).value) for i in self._queue]
 
+    def _open(self, name: str) -> list[tuple[str, bool]]:
+        """The samples of the queue of which the detector says something and `by` nothing."""
+        return [(i, v) for i, v in self._surveyed(name) if v is not None and self.by not in self._book.words(i, name)]
+
+    def _told(self, lines: Sequence[Line]) -> list[int]:
+        if lines:
+            self._bus.tell("tags")
+        return [line.number for line in lines]
+
     def _survey_state(self) -> State | None:
         if not self._survey:
             return None
         seen = self._surveyed(self._survey)
         values = [v for _, v in seen]
-        left = sum(v is not None and self.by not in self._book.words(i, self._survey) for i, v in seen)
-        shown = {"feature": self._survey, "title": self.registry.feature(self._survey).title, "open": left}
+        open_ = self._open(self._survey)
+        left, would = len(open_), sum(v is True for _, v in open_)
+        rest = sum(self.by not in self._book.words(i, self._survey) for i in self._whole[0])
+        shown = {
+            "feature": self._survey,
+            "title": self.registry.feature(self._survey).title,
+            "open": left,
+            "open_yes": would,
+            "rest": rest,
+        }
         return shown | {"yes": values.count(True), "no": values.count(False), "failed": values.count(None)}
 
     def show(self) -> None:
@@ -227,14 +289,11 @@ class Tagger(Screen):
         sample = self._samples[self.selected]
         said = {name: self._suggest(sample, name) for name in self.registry.names}
         html = sample_html(sample, said, self.registry)
-        state = tagger_state(self._book, self.registry, sample, said, self._queue, self.title)
+        state = tagger_state(self._book, self.registry, sample, said, self._queue, self.title, self.asked)
+        state["whole"] = not self._in_question
         conflicts = state["conflicts"]
         state |= {"survey": self._survey_state(), "conflicts": conflicts[:SHOWN], "conflict_count": len(conflicts)}
         self._panel.sample, self._panel.state = {"id": sample.id, "html": html}, state
-
-
-def _numbers(lines: Sequence[Line]) -> list[int]:
-    return [line.number for line in lines]
 
 
 def _stamp(path: Path) -> int:
