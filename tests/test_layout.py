@@ -140,7 +140,7 @@ def test_a_cell_is_parted_into_imports_and_the_rest():
 
 
 def test_modules_are_what_the_notebooks_export(tmp_path):
-    """Export a copy of the repository and compare: nobody edited a module by hand or forgot to export."""
+    """Clean and export a copy of the repository and compare: nobody edited a module by hand, or forgot to export or to clean."""
     copy = tmp_path / "repo"
     copy.mkdir()
     for name in ("nbs", "flowgen_analysis", "pyproject.toml", "README.md"):
@@ -148,6 +148,9 @@ def test_modules_are_what_the_notebooks_export(tmp_path):
     subprocess.run([f"{sys.prefix}/bin/nbdev-export"], cwd=copy, check=True, capture_output=True)
     for path in MODULES:
         assert (copy / path.relative_to(ROOT)).read_text() == path.read_text(), module_name(path)
+    subprocess.run([f"{sys.prefix}/bin/nbdev-clean"], cwd=copy, check=True, capture_output=True)
+    dirty = [p.name for p in NOTEBOOKS if (copy / p.relative_to(ROOT)).read_bytes() != p.read_bytes()]
+    assert dirty == [], "run `make fmt`"
 
 
 def test_no_name_is_undefined():
