@@ -33,7 +33,7 @@ from .generation.models.staged import stage_flow
 from .generation.retrieval.deployments import Deployments
 from .generation.retrieval.required import steps_of
 from .generation.training.sets import TrainingSet, make_training_set
-from .project import Project, bundled
+from .project import PURPOSES, Project, bundled
 
 # %% ../nbs/02_model_runs.ipynb #cell-05
 def project_models(project: Project) -> dict[str, ModelEntry]:
@@ -271,11 +271,11 @@ async def ask(project: Project, model: str, requirement: str, environment: str =
 
 
 def _others(project: Project) -> list[Sample]:
-    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: every dataset."""
-    return [s for name in project.datasets() for s in project.samples(name)]
+    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: every dataset but those set aside."""
+    return [s for name in project.datasets() if name not in PURPOSES for s in project.samples(name)]
 
 # %% ../nbs/02_model_runs.ipynb #cell-22
-HELD_OUT = ("test", "ood")
+HELD_OUT = ("test", "ood", *PURPOSES)
 
 
 def project_training_set(
@@ -284,10 +284,12 @@ def project_training_set(
 ) -> tuple[TrainingSet, dict[str, Any]]:  # fmt: skip
     """The training set of some datasets, and what it was made from. Options as in `make_training_set`.
 
-    Requirements of `HELD_OUT`, as far as the project has them, are left out. Raises `InputError` for these themselves
+    Requirements of `HELD_OUT`, as far as the project has them, are left out, but for TEST-2, which is not opened. Raises `InputError` for these themselves
     unless `allow_held_out`.
     """
-    measured = [n for n in HELD_OUT if n in project.datasets() and not (allow_held_out and n in datasets)]
+    measured = [
+        n for n in HELD_OUT if n in project.datasets() and n != "test-2" and not (allow_held_out and n in datasets)
+    ]
     for name in datasets:
         if name in HELD_OUT and not allow_held_out:
             raise InputError(
