@@ -5,7 +5,8 @@ import re
 import pytest
 from shared import ROOT
 
-from flowgen_analysis.features.journal import load_journal
+from flowgen_analysis.analysis.readers import readers_agree
+from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
 from flowgen_analysis.flows.environment import load_environment
 from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.structure import structure_errors
@@ -133,3 +134,27 @@ def test_no_reference_is_compared_by_its_key():
                 r"[0-9a-f]{32}", " ".join(i.value for f in s.expected for _, p in f.pieces() for i in p.inputs)
             )
             assert set(keys) <= {me}, s.id
+
+
+def test_the_page_on_ground_truth_shows_the_agreement_of_the_readers():
+    page = (ROOT / "docs" / "ground_truth.md").read_text()
+    shown = {
+        m[1]: tuple(map(int, m.groups()[1:]))
+        for m in re.finditer(r"^\| (\w+) \| (\d+) \| (\d+) \| (\d+) \|", page, re.M)
+    }
+    table = readers_agree(load_journal(project.journal_path("test")).tags, "author", "second_reader")
+    assert {r["feature"]: (r["both"], r["only_first"], r["only_second"]) for r in table.to_dicts()} == shown
+
+
+def test_who_differed_was_heard_and_decided_with_a_reason():
+    """No cell of TEST is left open, and whatever was decided, or changed later, says why."""
+    tags = load_journal(project.journal_path("test")).tags
+    first, second = ({(t.sample_id, t.feature) for t in tags if t.by == by} for by in ("author", "second_reader"))
+    assert len(first) == len(second) == 2592
+    assert all(v is not None for v in verdicts(tags).values())
+    decided = [t for t in tags if t.by == "adjudication"]
+    assert {(t.sample_id, t.feature) for t in decided} == {
+        (d.sample_id, d.feature) for d in disagreements(t for t in tags if t.by != "adjudication")
+    }
+    assert all(t.note for t in decided)
+    assert all(t.note for t in tags if t.by == "author" and t.at > "2026-11-21")
