@@ -5,7 +5,7 @@ OPEN ?= 1
 # Two files at a time, in the order of their names: what the tests of a file share is slow to make. PARALLEL= runs one by one.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: workbench test verify matrix bench pictures tutorials docs fmt check clean
+.PHONY: workbench test verify matrix bench pictures tutorials docs site fmt check clean
 
 workbench: .setup/env
 	$(BIN)/flowgen generate test
@@ -40,6 +40,13 @@ tutorials: .setup/env
 docs: .setup/env
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_robustness.py
+	$(BIN)/python docs/make_site.py
+
+# The pages as a site in _docs. Without quarto (https://quarto.org) the notebooks are processed, which finds what would not build, and not drawn.
+site: .setup/env
+	$(BIN)/python docs/make_site.py --pages
+	@if command -v quarto > /dev/null; then $(BIN)/nbdev-docs; \
+	  else $(BIN)/python -c "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)" && echo "quarto is not here: the notebooks are processed in _proc, and no page is drawn"; fi
 
 fmt: .setup/env
 	$(BIN)/ruff format .

@@ -96,7 +96,9 @@ def test_a_model_behind_an_api(project, monkeypatch):
 
     with Loopback(by_heart(project / "datasets" / "test.jsonl")) as server:
         provider = f'[providers.here]\nbase_url = "{server.url}"\napi_key_env = "SMOKE_API_KEY"\n'
-        (project / "models.toml").write_text(f'{provider}\n[models.smoke]\nprovider = "here"\nendpoint_model = "smoke"\n')
+        (project / "models.toml").write_text(
+            f'{provider}\n[models.smoke]\nprovider = "here"\nendpoint_model = "smoke"\n'
+        )
         monkeypatch.setenv("SMOKE_API_KEY", "key")
         flowgen("generate", "test", "--model", "smoke", "-C", project, "--limit", 3)
     assert (project / "runs" / "test" / "smoke.jsonl").is_file()

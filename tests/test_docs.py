@@ -15,9 +15,11 @@ from flowgen_analysis.cli.main import app, load_commands
 
 sys.path.insert(0, str(ROOT / "docs"))
 import make_reference as reference
+import make_site as site
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 TUTORIALS = sorted((ROOT / "nbs" / "tutorials").glob("*.ipynb"))
+OWN = [ROOT / "nbs" / "workbench.ipynb", ROOT / "nbs" / "own.ipynb"]
 load_commands()
 COMMANDS = dict(reference.commands(typer.main.get_command(app)))
 OPTIONS = {option for p in typer.main.get_command(app).params for option in p.opts} | {"--help"}
@@ -66,10 +68,15 @@ def test_every_public_name_has_a_docstring():
     assert lacking == []
 
 
+def test_the_index_is_the_readme():
+    made = site.index((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert (ROOT / "nbs" / "index.ipynb").read_text(encoding="utf-8") == made, "run `make docs`"
+
+
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
 
 
-@pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=name_of)
+@pytest.mark.parametrize("path", [*PAGES, *TUTORIALS, *OWN], ids=name_of)
 def test_links_lead_somewhere(path):
     text = re.sub(r"^```.*?^```|`[^`\n]*`", "", markdown(path), flags=re.MULTILINE | re.DOTALL)
     for address in LINK.findall(text):

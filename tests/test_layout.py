@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from shared import ROOT
 
+sys.path.insert(0, str(ROOT / "docs"))
+from part_cells import mixed, part, parted
+
 PACKAGE = ROOT / "flowgen_analysis"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "_modidx.py"))
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -111,12 +114,29 @@ def test_one_notebook_a_module():
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT / "nbs")))
 def test_notebook_form(notebook):
     assert notebook.stat().st_size <= 100_000
+    assert "tutorials" in notebook.parts or not mixed(notebook), (
+        "a cell that imports holds only imports: `make fmt` parts it"
+    )
     for source in cells(notebook):
         directive = re.search(r"^#\|\s*export\b", source, re.MULTILINE)
         assert not directive or directive.start() == 0, "`#| export` below a code line exports nothing"
     first = json.loads(notebook.read_text())["cells"][0]
     assert first["cell_type"] == "markdown"
     assert re.match(r"# .+\n+> .+", "".join(first["source"])), "a title and a `>` line"
+
+
+def test_a_cell_is_parted_into_imports_and_the_rest():
+    source = "#| hide\nimport os\nfrom re import (\n    sub,\n)\n\n\ndef f():\n    import json\n\n    return json"
+    first, rest = (
+        "#| hide\nimport os\nfrom re import (\n    sub,\n)",
+        "#| hide\ndef f():\n    import json\n\n    return json",
+    )
+    assert parted(source) == (first, rest)
+    assert (
+        parted(first) is parted("x = 1") is parted("#| export\nimport os\nx = 1") is parted("import os; x = 1") is None
+    )
+    cells = [{"id": "cell-07", "cell_type": "code", "source": [source], "outputs": []}]
+    assert [(c["id"], "".join(c["source"])) for c in part(cells)] == [("cell-07-imports", first), ("cell-07", rest)]
 
 
 def test_modules_are_what_the_notebooks_export(tmp_path):

@@ -15,6 +15,8 @@ from .app import JsonOption, app, print_json, say
 from ..project import init_project
 
 # %% ../../nbs/cli/02_projects.ipynb #cell-04
+_AFTER = "flowgen import samples FILES -d mine; flowgen import runs FILES -d mine; flowgen lab"
+_AFTER_DEMO = "flowgen generate; flowgen report -o reports/test.html; flowgen lab"
 _PACKS = "The pack of features: servicenow (the paper's 24), home-assistant, power-automate (also Logic Apps) or n8n."
 
 
@@ -31,3 +33,5 @@ def init_command(
         print_json({"project": str(directory), "made": [str(p) for p in made]})
     else:
         say("\n".join(f"made {p}" for p in made) or f"{directory} is a project already")
+        if made:
+            say(f"next: cd {directory}; {_AFTER_DEMO if demo else _AFTER}")
