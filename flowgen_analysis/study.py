@@ -452,7 +452,9 @@ class Study(Scored):
         for why it loses. Options as in `analysis.board.board`. Raises `InputError` for a model or a cause that is not there."""
         first = model or self.models[0]
         if code:
-            return self._code_board(first, self.code_book.named(code), metric, tuple(kinds), **options)
+            return _code_board(
+                self, first, self.code_book.named(code), metric, tuple(kinds), self._shuffles() | options
+            )
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
             return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
@@ -462,17 +464,6 @@ class Study(Scored):
             lambda: board(
                 search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
             ),
-        )
-
-    def _code_board(self, model: str, code: Code, metric: str, kinds: tuple[str, ...], **options: Any) -> Board:
-        """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
-        search = self.searched(metric, kinds, model)
-        search.index.column(model)
-        values = code_values(self.code_book, code.name, self.outputs[model], search.index.samples)
-        found = board(search, {code.title: value_targets({code.title: values})}, **self._shuffles() | options)
-        read = int((~np.isnan(values)).sum())
-        return found._replace(
-            family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
         )
 
     def _shuffles(self) -> dict[str, Any]:
@@ -582,8 +573,22 @@ class Study(Scored):
         models = words((run.model for run in self.runs), most=6) or "no run"
         return f"Study({self.dataset}: {counted(len(self.samples), 'sample')}; {models})"
 
-
+# %% ../nbs/03_study.ipynb #cell-16
 _PAIR = ("test", "ood")
+
+
+def _code_board(
+    study: Study, model: str, code: Code, metric: str, kinds: tuple[str, ...], options: Mapping[str, Any]
+) -> Board:
+    """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
+    search = study.searched(metric, kinds, model)
+    search.index.column(model)
+    values = code_values(study.code_book, code.name, study.outputs[model], search.index.samples)
+    found = board(search, {code.title: value_targets({code.title: values})}, **options)
+    read = int((~np.isnan(values)).sum())
+    return found._replace(
+        family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
+    )
 
 
 def _prompts(run: Run) -> pl.DataFrame:
@@ -592,7 +597,7 @@ def _prompts(run: Run) -> pl.DataFrame:
     except (AttributeError, KeyError, TypeError):
         return pl.DataFrame()
 
-# %% ../nbs/03_study.ipynb #cell-25
+# %% ../nbs/03_study.ipynb #cell-26
 def open_study(
     dataset: str, run_files: Sequence[Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,

@@ -246,15 +246,6 @@ class Workbench:
         """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""
         return page(agreement_html(self.study))
 
-    @property
-    def codes(self) -> pl.DataFrame:
-        """What people read in outputs: a row a code (`study.codes`)."""
-        return self.study.codes()
-
-    def prevalence(self, slice: str = "") -> pl.DataFrame:
-        """How often each code is right of what each model made, where what was read says so (`study.prevalence`)."""
-        return self.study.prevalence(slice)
-
     def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
