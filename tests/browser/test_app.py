@@ -94,14 +94,21 @@ def test_a_tag_says_who_made_it(app: Lab, opened: Watched):
     page.get_by_label("Your name").fill("Ada")
     page.keyboard.press("Tab")
     page.click('.fg-press:text-is("Tag")')
-    page.locator(".fg-tag").focus()
-    page.keyboard.press("f")
+    page.locator(".fg-read-note").focus()
+    page.keyboard.type("no step\nat all")
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.keyboard.type("Too short")
+    page.keyboard.press("Enter")
+    page.locator(".fg-read-code[data-done=yes]").wait_for()
     journal = app.root / "feature_matrices" / "test.journal.jsonl"
-    for _ in range(100):
-        if (last := json.loads(journal.read_text().splitlines()[-1]))["by"] == "Ada":
-            break
-        page.wait_for_timeout(100)
-    assert last["by"] == "Ada"
+    note, made, said = (json.loads(line) for line in journal.read_text().splitlines()[-3:])
+    assert [x["by"] for x in (note, made, said)] == ["Ada"] * 3
+    assert (note["note"], made["feature"], said["feature"]) == ("no step\nat all", "too_short", "too_short")
+    assert note["model"] == said["model"]
+    assert said["queue"].startswith("worst ")
+    page.keyboard.press("n")
+    page.locator(".fg-read-bar", has_text="2 of ").wait_for()
     watched.check_clean()
 
 
