@@ -187,7 +187,12 @@ class Scored:
         """What every sample has beside features, its own fields and those of `added` among them."""
         names = [*self.matrix.names, *(f.title for f in self.registry.features)]
         make = lambda: facts_of(self.samples, names, list(self.made), self.added, self._score_names())  # noqa: E731
-        return self._once(("facts", str(len(self.added))), make)
+        return self._once(("facts",), make)
+
+    def add_fields(self, added: Iterable[Fields]) -> None:
+        """From now on these are the facts that were added. What was worked out with others is worked out again."""
+        self.added = tuple(added)
+        self._kept = {k: v for k, v in self._kept.items() if k[0] in ("losses", "lost", "explained", "repairs")}
 
     def _score_names(self) -> Sequence[str]:
         """Names that scores have in slices."""

@@ -20,6 +20,7 @@ from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
 from .analysis.subsets import SubsetTable
+from .asking import Asking
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
@@ -45,7 +46,7 @@ from .widgets.sheets import Shared
 from .widgets.tagger.tagger import Tagger
 
 # %% ../nbs/04_workbench.ipynb #cell-04
-class Workbench:
+class Workbench(Asking):
     """A dataset of a project with its runs, scores and features, and the views of them."""
 
     def __init__(self, project: Project, dataset: str):

@@ -46,6 +46,7 @@ BELOW = {
     },
     "reports": {"flows", "queries", "features", "scoring", "analysis", "figures", "project", "study"},
 }
+BELOW["asking"] = BELOW["widgets"] - {"widgets"}
 BELOW["workbench"] = set(BELOW)
 BELOW["app"] = set(BELOW)
 BELOW["cli"] = set(BELOW)
