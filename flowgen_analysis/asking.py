@@ -15,6 +15,7 @@ import polars as pl
 from narwhals.typing import IntoDataFrame
 
 from .analysis.fields import Fields, fields_of, generation_fields
+from .evidence import call_frame, calls_html, prompt_frame
 from .figures.flow_diff.diff import flow_diff
 from .figures.shown import ShownFrame
 from .figures.style import counted, escape, page, percent, words
@@ -291,6 +292,31 @@ class Asking:
         }
         head = f"{counted(len(rows), 'group')} of samples on which {escape(model)} fails alike (exploratory)."
         return shown_table(pl.DataFrame(rows, kinds, orient="row"), head)
+
+    # -- what was asked
+
+    def calls(self, sample_id: str, model: str) -> ShownFrame:
+        """Every call that `model` was asked for a sample, of all repeats: prompt, reply, tokens, seconds, tries; see `evidence.call_frame`.
+        Raises `InputError`."""
+        known_sample(self.study, sample_id)
+        made = self.study.generations.of(sample_id, [known_model(self.study, model)])
+        frame = call_frame(made, self.project)
+        return ShownFrame.of(
+            frame, lambda: calls_html(frame, f"{counted(frame.height, 'call')} of {model} for {sample_id}.")
+        )
+
+    def prompt(self, sample_id: str, model: str) -> ShownFrame:
+        """What `model` was shown for a sample, or would be, in both stages: `stage`, `step`, `tokens`, `counted_by`, `prompt`. A model of
+        models.toml need not have a run; `MODEL+PROMPT` is one with other prompts. Raises `InputError`."""
+        sample = known_sample(self.study, sample_id)
+        made = self.study.generations.of(sample_id, [model])
+        frame, said = prompt_frame(self.project, self.dataset, sample, model, made)
+        return ShownFrame.of(
+            frame,
+            lambda: calls_html(
+                frame, f"{said}: {frame['tokens'].sum():,} tokens in {counted(frame.height, 'prompt')}."
+            ),
+        )
 
 
 def _percent(value: float | None) -> str:

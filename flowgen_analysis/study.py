@@ -51,6 +51,7 @@ from .figures.style import counted, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
 from .flows.files import InputError
 from .flows.model import Generation, Sample
+from .generation.models.templates import PROMPTS, load_prompts
 from .generation.models.tokens import run_prompt_table
 from .model_runs import stale_runs
 from .project import Project, bundled
@@ -165,7 +166,7 @@ class Scored:
     @cached_property
     def prompts(self) -> dict[str, pl.DataFrame]:
         """The tokens of each model's prompts; nothing where its calls are not recorded as this library records them."""
-        return {run.model: _prompts(run) for run in self.runs}
+        return {run.model: _prompts(run, self.project) for run in self.runs}
 
     # -- scores
 
@@ -518,10 +519,12 @@ class Study(Scored):
 _PAIR = ("test", "ood")
 
 
-def _prompts(run: Run) -> pl.DataFrame:
+def _prompts(run: Run, project: Project | None) -> pl.DataFrame:
     try:
-        return run_prompt_table(run.generations)
-    except (AttributeError, KeyError, TypeError):
+        named = str(run.made.get("prompt", ""))
+        prompts = load_prompts(project.root / "prompts", named) if project else PROMPTS
+        return run_prompt_table(run.generations, prompts)
+    except (InputError, AttributeError, KeyError, TypeError):
         return pl.DataFrame()
 
 # %% ../nbs/03_study.ipynb #cell-25

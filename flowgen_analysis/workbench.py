@@ -194,18 +194,24 @@ class Workbench(Asking):
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
 
     def generate(
-        self, model: str, perfect_rag: bool = False, slice: str = "", repeats: int = 1, budget_usd: float | None = None
+        self,
+        model: str,
+        perfect_rag: bool = False,
+        slice: str = "",
+        repeats: int = 1,
+        budget_usd: float | None = None,
+        prompt: str = "",
     ) -> None:
         """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
 
-        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
+        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. prompt: a variant of the folder `prompts`; the run is named `MODEL+PROMPT`. Shows what it will
         take, who is asked, how far it is, errors and cost; interrupted, or before it would cost more than `budget_usd`, it keeps what is
         done, and the same call goes on from there.
         Raises `InputError`.
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd)
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, prompt)
         finally:
             self.reload()
 

@@ -46,7 +46,8 @@ BELOW = {
     },
     "reports": {"flows", "queries", "features", "scoring", "analysis", "figures", "project", "study"},
 }
-BELOW["asking"] = BELOW["widgets"] - {"widgets"}
+BELOW["evidence"] = BELOW["widgets"] - {"widgets", "study"}
+BELOW["asking"] = BELOW["widgets"] | {"evidence"}
 BELOW["workbench"] = set(BELOW)
 BELOW["app"] = set(BELOW)
 BELOW["cli"] = set(BELOW)

@@ -181,7 +181,7 @@ def generation_fields(generations: Iterable[Generation]) -> Fields:
 
 def _brought(generation: Generation) -> dict[str, Any]:
     extra = {k: v for k, v in (generation.model_extra or {}).items() if k not in _MAKING}
-    return {"read_as": generation.read_as, "error": generation.error, "repairs": generation.repairs, **extra}
+    return {"read_as": generation.read_as, "error": generation.error, "repairs": generation.repairs or None, **extra}
 
 
 _MAKING = frozenset("made calls suggestions failed_steps json_schema scores".split())
