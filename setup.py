@@ -10,6 +10,8 @@ HERE = Path(__file__).parent
 BUNDLED = (
     "models.toml",
     "datasets/test.jsonl",
+    "datasets/test-2.jsonl",
+    "datasets/validation.jsonl",
     "environments/*.json",
     "feature_matrices/features.toml",
     "feature_matrices/test.csv",

@@ -58,6 +58,7 @@ from .figures.style import counted, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
 from .flows.files import InputError
 from .flows.model import Generation, Sample
+from .generation.models.templates import PROMPTS, load_prompts
 from .generation.models.tokens import run_prompt_table
 from .model_runs import stale_runs
 from .project import Project, bundled
@@ -184,7 +185,7 @@ class Scored:
     @cached_property
     def prompts(self) -> dict[str, pl.DataFrame]:
         """The tokens of each model's prompts; nothing where its calls are not recorded as this library records them."""
-        return {run.model: _prompts(run) for run in self.runs}
+        return {run.model: _prompts(run, self.project) for run in self.runs}
 
     # -- scores
 
@@ -206,7 +207,12 @@ class Scored:
         """What every sample has beside features, its own fields and those of `added` among them."""
         names = [*self.matrix.names, *(f.title for f in self.registry.features)]
         make = lambda: facts_of(self.samples, names, list(self.made), self.added, self._score_names())  # noqa: E731
-        return self._once(("facts", str(len(self.added))), make)
+        return self._once(("facts",), make)
+
+    def add_fields(self, added: Iterable[Fields]) -> None:
+        """From now on these are the facts that were added. What was worked out with others is worked out again."""
+        self.added = tuple(added)
+        self._kept = {k: v for k, v in self._kept.items() if k[0] in ("losses", "lost", "explained", "repairs")}
 
     def _score_names(self) -> Sequence[str]:
         """Names that scores have in slices."""
@@ -466,7 +472,9 @@ class Study(Scored):
         for why it loses. Options as in `analysis.board.board`. Raises `InputError` for a model or a cause that is not there."""
         first = model or self.models[0]
         if code:
-            return self._code_board(first, self.code_book.named(code), metric, tuple(kinds), **options)
+            return _code_board(
+                self, first, self.code_book.named(code), metric, tuple(kinds), self._shuffles() | options
+            )
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
             return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
@@ -476,17 +484,6 @@ class Study(Scored):
             lambda: board(
                 search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
             ),
-        )
-
-    def _code_board(self, model: str, code: Code, metric: str, kinds: tuple[str, ...], **options: Any) -> Board:
-        """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
-        search = self.searched(metric, kinds, model)
-        search.index.column(model)
-        values = code_values(self.code_book, code.name, self.outputs[model], search.index.samples)
-        found = board(search, {code.title: value_targets({code.title: values})}, **self._shuffles() | options)
-        read = int((~np.isnan(values)).sum())
-        return found._replace(
-            family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
         )
 
     def _shuffles(self) -> dict[str, Any]:
@@ -579,17 +576,33 @@ class Study(Scored):
         models = words((run.model for run in self.runs), most=6) or "no run"
         return f"Study({self.dataset}: {counted(len(self.samples), 'sample')}; {models})"
 
-
+# %% ../nbs/03_study.ipynb #cell-16
 _PAIR = ("test", "ood")
 
 
-def _prompts(run: Run) -> pl.DataFrame:
+def _code_board(
+    study: Study, model: str, code: Code, metric: str, kinds: tuple[str, ...], options: Mapping[str, Any]
+) -> Board:
+    """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
+    search = study.searched(metric, kinds, model)
+    search.index.column(model)
+    values = code_values(study.code_book, code.name, study.outputs[model], search.index.samples)
+    found = board(search, {code.title: value_targets({code.title: values})}, **options)
+    read = int((~np.isnan(values)).sum())
+    return found._replace(
+        family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
+    )
+
+
+def _prompts(run: Run, project: Project | None) -> pl.DataFrame:
     try:
-        return run_prompt_table(run.generations)
-    except (AttributeError, KeyError, TypeError):
+        named = str(run.made.get("prompt", ""))
+        prompts = load_prompts(project.root / "prompts", named) if project else PROMPTS
+        return run_prompt_table(run.generations, prompts)
+    except (InputError, AttributeError, KeyError, TypeError):
         return pl.DataFrame()
 
-# %% ../nbs/03_study.ipynb #cell-25
+# %% ../nbs/03_study.ipynb #cell-26
 def open_study(
     dataset: str, run_files: Sequence[str | Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,

@@ -24,6 +24,7 @@ from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
 from .analysis.slices import Slice
 from .analysis.subsets import SubsetTable
+from .asking import Asking
 from .baselines import can_learn, make_baselines
 from .features.matrix import FeatureMatrix
 from .features.queues import Drawn
@@ -114,7 +115,7 @@ def _teller() -> Callable[[str], None]:
     return say
 
 # %% ../nbs/04_workbench.ipynb #cell-06
-class Workbench:
+class Workbench(Asking):
     """A dataset of a project with its runs, scores and features, and the views of them."""
 
     def __init__(self, project: Project, dataset: str):
@@ -311,15 +312,6 @@ class Workbench:
         """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""
         return page(agreement_html(self.study))
 
-    @property
-    def codes(self) -> pl.DataFrame:
-        """What people read in outputs: a row a code (`study.codes`)."""
-        return self.study.codes()
-
-    def prevalence(self, slice: str = "") -> pl.DataFrame:
-        """How often each code is right of what each model made, where what was read says so (`study.prevalence`)."""
-        return self.study.prevalence(slice)
-
     def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
@@ -331,18 +323,19 @@ class Workbench:
         slice: str = "",
         repeats: int = 1,
         budget_usd: float | None = None,
+        prompt: str = "",
         version: str = "",
     ) -> None:
         """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
 
-        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
+        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. prompt: a variant of the folder `prompts`; the run is named `MODEL+PROMPT`. Shows what it will
         take, who is asked, how far it is, errors and cost; interrupted, or before it would cost more than `budget_usd`, it keeps what is
         done, and the same call goes on from there. version: the name of a new version of its run, which is then `MODEL@VERSION`.
         Raises `InputError`.
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, version)
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, prompt, version)
         finally:
             self.reload()
 
