@@ -39,7 +39,9 @@ def report_command(
     compared: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            "--compare", metavar="OLD NEW", help="What changed: reports (.html, .json), or runs and folders of runs of DATASET."
+            "--compare",
+            metavar="OLD NEW",
+            help="What changed: reports (.html, .json), or runs and folders of runs of DATASET.",
         ),
     ] = None,
     title: Annotated[str, typer.Option(help="Its title.")] = "",
@@ -48,7 +50,8 @@ def report_command(
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
     fail_on_worse: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="With --compare: exit with 1 where more than N generations got worse.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="With --compare: exit with 1 where more than N generations got worse."),
     ] = None,
     root: RootOption = HERE,
     as_json: JsonOption = False,
