@@ -23,8 +23,8 @@ from flowgen_analysis.flows.files import InputError
 from flowgen_analysis.flows.model import Flow, Generation, Input, Sample, Step, Trigger
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.reports.build import summary
-from flowgen_analysis.reports.content import number
 from flowgen_analysis.reports.carried import load_report
+from flowgen_analysis.reports.content import number
 from flowgen_analysis.reports.differences import compare_reports
 from flowgen_analysis.reports.forms.html import page_html, sample_flows
 from flowgen_analysis.reports.forms.notebook import cells as notebook_cells
