@@ -35,12 +35,14 @@ from .flows.dataset import Run
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
+from .flows.files import InputError
 from .reports.build import build
+from .reports.carried import report_data
 from .reports.content import Content
 from .reports.differences import compare_sides
 from .reports.findings import Findings, finding
 from .reports.history import History, history
-from .reports.sections.remade import figures
+from .reports.sections.remade import carried_findings, figures
 from .reports.sides import open_sides
 from .reports.write import Compared, check_form, write_report
 from .scoring.loss import Losses
@@ -355,13 +357,21 @@ class Workbench(Asking):
         `.zip`. stop: asked while a PDF is printed; true ends it. Options as in `report_content`. Raises `InputError`."""
         check_form(path)
         more = {"scores": self.scores.frame, "matrix": self.table()}
-        content = self.report_content(**options)
+        content = self.report_data(**options) if Path(path).suffix == ".json" else self.report_content(**options)
+        if stop is not None and stop():
+            raise InputError("report", "was cancelled")
         return write_report(content, path, more=more, project=self.project.root, options=options, stop=stop)
 
     def report_content(self, **options) -> Content:
         """What a report says, as data. Options as in `reports.build.build`: title, author, date, baseline, samples. Raises
         `InputError`."""
         return build(self.study, **options)
+
+    def report_data(self, title: str = "", date: str = "", **options) -> Content:
+        """What a report carries to be compared with a later one, without the report."""
+        kept = self.findings.list()
+        data = report_data(self.study) | {"findings": carried_findings(self.study, kept), "date": date}
+        return Content(title or self.dataset, self.dataset, date, (), (), (), data=data)
 
     def changes(self, old: Any, new: Any = None) -> Compared:
         """What changed from `old` to `new`: generations first, then findings, features and causes. Each is a report (`.html`,
