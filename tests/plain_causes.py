@@ -162,6 +162,7 @@ def column_kind(expected: str, generated: str, follows: Callable[[str], str]) ->
     kind = value_kind(expected, generated, follows)
     return "wrong_column" if kind == "wrong_value" else kind
 
+
 Clause = tuple[str, ...]  # field, operator, value
 _FIELD, _OPERATOR, _VALUE = range(3)
 
@@ -233,6 +234,7 @@ def pill_head(place: Place) -> str:
 def pill_heads(text: str) -> list[str]:
     """What the pills of a text name: steps such as `step_3`, a trigger."""
     return _HEAD.findall(text)
+
 
 class _Reading:
     """A script with what the rules look up: which step is which, where subtrees end, which step has which number."""
@@ -326,6 +328,7 @@ def _only_ones(left: Sequence[Place], right: Sequence[Place]) -> list[tuple[Plac
 def _is_logic(place: Place) -> bool:
     return place.label.startswith("flowlogic___")
 
+
 _How = Literal["moved", "along", "renamed", "kept"]
 
 
@@ -353,6 +356,7 @@ def _pair_up(at: _Reading) -> dict[int, _How]:
     _put_in_order(at, how)
     return how
 
+
 def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
     """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved.
 
@@ -370,6 +374,7 @@ def _put_in_order(at: _Reading, how: dict[int, _How]) -> None:
         passed = [i for i, m in beside if (i < e) != (m < g)]
         if passed and min(passed) < e and all(how.get(i) == "moved" for i in passed):
             at.moved_with[e] = min(passed)
+
 
 def _swap_nested(at: _Reading) -> None:
     """Where a block and the block around it have one name, pair the one that shares more values."""
@@ -434,6 +439,7 @@ def _pair_best(at: _Reading, how: dict[int, _How], name: _How, rule: Callable[[_
                 how[e] = name
         at.name_heads()
 
+
 def _is_moved(at: _Reading, e: int, g: int) -> bool:
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e].label != at.g[g].label or at.e[e].role != "step":
@@ -493,6 +499,7 @@ def _above(side: Sequence[Place], node: int, paired: dict[int, int]) -> int:
         node = side[node].parent
     return node
 
+
 def _is_dependency(at: _Reading, e: int) -> bool:
     """Whether a step that the generated flow has cannot do without the missing step e."""
     place, above = at.e[e], at.steps.get(at.e[e].parent, -1)
@@ -525,6 +532,7 @@ def _step_kind(at: _Reading, e: int, g: int) -> str:
 def _move_kind(at: _Reading, e: int, g: int) -> str:
     return "wrong_order" if at.steps.get(at.e[e].parent) == at.g[g].parent else "misplaced_step"
 
+
 class _Mistake(NamedTuple):
     """A mistake within a step. e, g: the nodes that it is about, -1 for none. nodes_e, nodes_g: all that are wrong by it.
 
@@ -546,6 +554,7 @@ def _inputs(side: Sequence[Place], ends: Sequence[int], holder: int) -> list[int
     if top >= len(side) or side[top].role != "inputs":
         return []
     return [i for i in range(top + 1, ends[top]) if side[i].parent == top]
+
 
 def _step_mistakes(at: _Reading, e: int, g: int) -> list[_Mistake]:
     """What is wrong with the inputs of a step that is on both sides."""
@@ -595,6 +604,7 @@ def _put_there(at: _Reading, i: int, k: int) -> bool:
     """Whether the script makes the one input of the other."""
     return at.of_e[i] == k
 
+
 _PARTS = ("field", "operator", "value")
 
 
@@ -636,6 +646,7 @@ def _input_mistakes(at: _Reading, i: int, k: int) -> list[_Mistake]:
         found.append(_Mistake(kind, about[0], about[1], nodes[0], nodes[1], i, 0 in parts))
     return _with_logicals(at, found, i, k)
 
+
 def _with_logicals(at: _Reading, found: list[_Mistake], i: int, k: int) -> list[_Mistake]:
     """The mistakes of the clauses of a query, with those of what joins them."""
     ranges = ((at.e, i, at.ends_e[i]), (at.g, k, at.ends_g[k]))
@@ -660,6 +671,7 @@ def _value_kind(at: _Reading, one: Place, two: Place) -> str:
         return "unknown_table" if ("table", two.path) in at.unknown else "wrong_table"
     return column_kind(one.text, two.text, at.follows) if is_column_input(one.input) else kind
 
+
 _Key = tuple[str, int]
 
 
@@ -678,6 +690,7 @@ def _key(at: _Reading, edit: Edit) -> _Key:
 def _is_whole(at: _Reading, e: int) -> bool:
     """Whether a step has become another block, with other inputs."""
     return at.e[e].label != at.g[at.steps[e]].label and _step_kind(at, e, at.steps[e]) == "wrong_logic"
+
 
 class _Shares:
     """The mistakes of the steps that are on both sides, and the edits that each of them explains."""
@@ -741,6 +754,7 @@ def _lone(at: _Reading, edit: Edit) -> _Mistake:
         kind = "wrong_input_name" if one.input != two.input else value_kind(one.text, two.text, at.follows)
     return _Mistake(kind, e, g, (), ())
 
+
 def plain_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Told]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
@@ -780,6 +794,7 @@ def _give_away(groups: dict[_Key, list[int]]) -> None:
         edits = groups.pop(key)
         nearest, _ = min(others, key=lambda other, at=edits[0]: abs(other[1] - at))
         groups[nearest].extend(edits)
+
 
 def _told(at: _Reading, what: str, node: int) -> tuple[str, tuple[int, int]]:
     """The kind of a group of edits, and the nodes that it is about."""
@@ -906,6 +921,7 @@ class _Tree:
         places = [n.place._replace(parent=at[id(n.parent)], holder=-1, clause=-1) for n in nodes]
         return places, [n.mate for n in nodes]
 
+
 def _apply_edits(script: Script, chosen: Collection[int] | None = None) -> tuple[list[Place], list[int]]:
     """The generated tree after the edits with these indices (all of them by default), and for each node the expected node
     that it is, or -1. Places keep their path, role, label, parent, input and text."""
@@ -920,6 +936,7 @@ def _apply_edits(script: Script, chosen: Collection[int] | None = None) -> tuple
         if edit.kind == "inserted":
             tree.insert(edit.expected_node)
     return tree.places()
+
 
 def _home(script: Script, cause: Told) -> set[int]:
     """The expected nodes above the steps that a cause puts into place."""
@@ -986,6 +1003,7 @@ def _put_right(script: Script, causes: Sequence[Told], edits: Collection[int]) -
             if named <= now and (named - before or any(h in gone for text in own for h in pill_heads(text))):
                 found.append(c)
     return found
+
 
 def _edits_of(script: Script, causes: Iterable[Told]) -> set[int]:
     """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then, and

@@ -197,7 +197,12 @@ def _is_flat(data: Any) -> bool:
             return False
         texts += (trigger["type"], trigger.get("annotation", ""))
     for s in steps:
-        if type(s) is not dict or not s.keys() <= _STEP_KEYS or type(s.get("step")) is not int or type(s.get("name")) is not str:
+        if (
+            type(s) is not dict
+            or not s.keys() <= _STEP_KEYS
+            or type(s.get("step")) is not int
+            or type(s.get("name")) is not str
+        ):
             return False
         block = s.get("block")
         if (block is not None and (type(block) is not int or block < 1)) or _logic_name(s["name"]) != s["name"]:

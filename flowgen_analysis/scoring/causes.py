@@ -43,12 +43,11 @@ from .options import UNITS
 from flowgen_analysis.scoring.tree import (
     END,
     FIELD,
-    Facts,
     HEAD,
     HOLDER,
     INPUT,
-    INPUTS,
     INPUT_ROLE,
+    INPUTS,
     IS_COLUMN,
     IS_PILL,
     IS_TABLE,
@@ -56,7 +55,6 @@ from flowgen_analysis.scoring.tree import (
     LABEL,
     LOGICAL,
     PARENT,
-    Places,
     QUERY,
     RAW,
     ROLE,
@@ -64,6 +62,8 @@ from flowgen_analysis.scoring.tree import (
     TEXT,
     TRIGGER,
     UNPARSED,
+    Facts,
+    Places,
 )
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-04
@@ -384,9 +384,9 @@ def _pair_up(at, edits):
     _pair_best(at, MOVED, _MOVED_ACTION)
     for e in range(len(at.e)):  # parents come first
         above = at.e[e, PARENT]
-        if at.how[e] == MOVED and (at.how[above] == MOVED or at.how[above] == ALONG):
-            if at.steps[above] == at.g[at.steps[e], PARENT]:
-                at.how[e] = ALONG
+        along = at.how[above] == MOVED or at.how[above] == ALONG
+        if at.how[e] == MOVED and along and at.steps[above] == at.g[at.steps[e], PARENT]:
+            at.how[e] = ALONG
     _name_heads(at)
     _put_in_order(at)
 
@@ -454,9 +454,10 @@ def _take_back(at):
     same = []
     for n in range(at.count[0]):
         e = at.seq_e[n]
-        if e >= 0 and at.e[e, LABEL] == at.g[at.steps[e], LABEL]:
-            if _common(at, e, at.steps[e]) + 1 < _most(at, e, at.steps[e]):
-                same.append(e)
+        if e < 0 or at.e[e, LABEL] != at.g[at.steps[e], LABEL]:
+            continue
+        if _common(at, e, at.steps[e]) + 1 < _most(at, e, at.steps[e]):
+            same.append(e)
     left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
     if not same:
         return
@@ -470,11 +471,11 @@ def _take_back(at):
                     at.how[other] = MOVED
     for other in right:
         for e in same:
-            if at.e[e, LABEL] == at.g[other, LABEL] and at.steps[e] >= 0 and at.steps_g[other] < 0:
-                if _is_equal(at, e, other):
-                    _drop(at.steps_g, at.seq_g, at.where_g, at.steps[e])
-                    _pair(at, e, other)
-                    at.how[e] = MOVED
+            alone = at.e[e, LABEL] == at.g[other, LABEL] and at.steps[e] >= 0 and at.steps_g[other] < 0
+            if alone and _is_equal(at, e, other):
+                _drop(at.steps_g, at.seq_g, at.where_g, at.steps[e])
+                _pair(at, e, other)
+                at.how[e] = MOVED
     for first in range(len(same)):
         label = at.e[same[first], LABEL]
         met = False
@@ -1031,7 +1032,7 @@ def _told(at, what, node, edits):
     if what == _EXTRA:
         return _step_kind(at, -1, node), -1, node
     g = at.steps[node]
-    if what == _MISSING or what == _WHOLE:
+    if what in (_MISSING, _WHOLE):
         return _step_kind(at, node, g), node, g
     lost, taken = _inside(at, node, g)
     about = lost if lost >= 0 else taken

@@ -286,6 +286,7 @@ def find_moves(e, g, of_e, of_g, edits):
             gone[k] = -1
     return found[:count]
 
+
 def moves(found: Script) -> list[Move]:
     """The subtrees that a script deletes at one place and inserts, equal, at another."""
     expected, generated, nodes = found.pair.expected, found.pair.generated, found.nodes
@@ -294,7 +295,9 @@ def moves(found: Script) -> list[Move]:
     pairs = []
     for e, g in find_moves(expected.rows, generated.rows, of_e, found.mate, nodes).tolist():
         size = expected.rows[e, END] - e
-        lost, come = ((nodes[:, n] >= top) & (nodes[:, n] < top + size) & (nodes[:, 1 - n] < 0) for n, top in ((0, g), (1, e)))
+        lost, come = (
+            (nodes[:, n] >= top) & (nodes[:, n] < top + size) & (nodes[:, 1 - n] < 0) for n, top in ((0, g), (1, e))
+        )
         edits = tuple(np.flatnonzero(lost | come).tolist())
         pairs.append(Move(expected.path(e), generated.path(g), expected[e].text, edits))
     return pairs

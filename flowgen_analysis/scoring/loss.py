@@ -251,11 +251,15 @@ class _Rows:
         """Take the explanation of a generation."""
         there = {c.kind for c in found.causes}
         self.score[n], self.reference[n] = found.score, found.script.pair.reference if found.script else -1
-        self.repaired[n] = [repaired(found, kinds) if there & set(kinds) else found.score for kinds in self.repairs.values()]
+        self.repaired[n] = [
+            repaired(found, kinds) if there & set(kinds) else found.score for kinds in self.repairs.values()
+        ]
         self.owner += [n] * len(found.causes)
         self.told += [tuple(getattr(c, f) if f != "edits" else len(c.edits) for f in _TOLD) for c in found.causes]
 
-    def add_all(self, numbers: np.ndarray, flows: Sequence[Flow], pairs: np.ndarray, texts: Texts, nodes: Nodes, lacks: Any) -> None:
+    def add_all(
+        self, numbers: np.ndarray, flows: Sequence[Flow], pairs: np.ndarray, texts: Texts, nodes: Nodes, lacks: Any
+    ) -> None:
         """Explain the generations of those numbers, a pair of flows each."""
         starts = nodes.starts.tolist()
         found = _explain_pairs(text_facts(texts, nodes.rows), *nodes, pairs, *lacks, self.wanted)
@@ -263,7 +267,9 @@ class _Rows:
         score = np.where(size > 0, 1 - distance / UNITS / np.maximum(size, 1), 1.0)
         self.score[numbers], self.reference[numbers] = score, 0
         self.repaired[numbers] = np.where(found.scores < 0, score[:, None], found.scores)
-        sides = [Places(nodes.rows[a:b], texts, flow) for flow, a, b in zip(flows, starts[:-1], starts[1:], strict=True)]
+        sides = [
+            Places(nodes.rows[a:b], texts, flow) for flow, a, b in zip(flows, starts[:-1], starts[1:], strict=True)
+        ]
         own = np.repeat(np.arange(len(pairs)), np.diff(found.ends, prepend=0))
         self.owner += numbers[own].tolist()
         rows = zip(pairs[own].tolist(), found.causes.tolist(), found.losses.tolist(), strict=True)

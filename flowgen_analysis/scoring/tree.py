@@ -289,7 +289,9 @@ def encode(flows: Iterable[Flow], texts: Texts) -> Nodes:
 
 
 def _frame(texts: Texts, *labels: str) -> np.ndarray:
-    return np.array([(n, Kind.FRAME, FRAME_ROLE, texts[t], 0, 0, 1, 0, 0, 0, 0) for n, t in enumerate(labels)], np.int32)
+    return np.array(
+        [(n, Kind.FRAME, FRAME_ROLE, texts[t], 0, 0, 1, 0, 0, 0, 0) for n, t in enumerate(labels)], np.int32
+    )
 
 # %% ../../nbs/scoring/00_tree.ipynb #cell-22
 @njit(cache=True, nogil=True)
@@ -457,7 +459,21 @@ def text_facts(texts: Texts, nodes: np.ndarray) -> Facts:
     logic = np.array([t.startswith("flowlogic___") for t in texts.all])
     names = np.array([texts.get(name, -1) for name in NAMED], np.int64)
     rows = [_rows(found, size) for found in (tokens, pills, clauses)]
-    return Facts(letters, starts, *rows[0], *rows[1], template, bare, row, flags, *rows[2], is_query, logic, names, np.full(size, -1, np.int32))
+    return Facts(
+        letters,
+        starts,
+        *rows[0],
+        *rows[1],
+        template,
+        bare,
+        row,
+        flags,
+        *rows[2],
+        is_query,
+        logic,
+        names,
+        np.full(size, -1, np.int32),
+    )
 
 
 def _rows(found: Mapping[int, Sequence[int]], size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,15 @@ def _plant(e, g, mate):
     top = n + m
     links = np.full((6, top + 1), -1, np.int32)
     tree = _Forest(
-        e, links[0], links[1], links[2], links[3], links[4], links[5], np.arange(top, dtype=np.int32), np.full(m, -1, np.int32)
+        e,
+        links[0],
+        links[1],
+        links[2],
+        links[3],
+        links[4],
+        links[5],
+        np.arange(top, dtype=np.int32),
+        np.full(m, -1, np.int32),
     )
     for i in range(n):
         above = g[i, PARENT] if i else top
