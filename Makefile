@@ -22,6 +22,7 @@ verify: .setup/env .setup/browser
 	$(BIN)/python -m pytest
 
 bench: .setup/env .setup/bench
+	$(BIN)/python benchmarks/whole.py
 	$(BIN)/python benchmarks/flowsim.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/pipeline.py

@@ -29,6 +29,7 @@ from flowgen_analysis.scoring.tree import (
     ROLE,
     STEP,
     TRIGGER,
+    inner,
     text_facts,
 )
 
@@ -36,7 +37,7 @@ from flowgen_analysis.scoring.tree import (
 _LOGIC_GROUP, _NEVER = 3, 6
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _group(row, logic):
     """What may take a node's place: an action or subflow another, a trigger another, a logic step only its like."""
     if row[KIND] != 3:
@@ -44,7 +45,7 @@ def _group(row, logic):
     return 1 if row[ROLE] == TRIGGER else _LOGIC_GROUP if logic[row[LABEL]] else 2
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _weights(n, m, steps, steps_g):
     """What one of FlowSim's units weighs, one of the step names, of the blocks and of the rest, each more than all that come
     after it; 0 for those that there is no room for."""
@@ -223,7 +224,7 @@ def edit_script(
     return Script(compared(flows, read_flow(generated, "generated"), inputs, options))
 
 # %% ../../nbs/scoring/07_edits.ipynb #cell-19
-@njit(cache=True, nogil=True)
+@inner
 def _loose_subtrees(rows, mate):
     """The subtrees of steps none of whose nodes that cost something has a mate."""
     found = []
@@ -237,7 +238,7 @@ def _loose_subtrees(rows, mate):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _same_shape(e, i, g, k):
     """Whether two subtrees are equal, labels and nesting."""
     size = e[i, END] - i

@@ -32,6 +32,7 @@ from flowgen_analysis.scoring.tree import (
     TEXT,
     TRIGGER,
     Place,
+    inner,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _Forest(NamedTuple):
     present: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _plant(e, g, mate):
     """The generated tree before any edit."""
     n, m = len(g), len(e)
@@ -80,7 +81,7 @@ def _plant(e, g, mate):
     return tree
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hang(tree, node, above, before, after):
     """Put a node below another, between two of its children or at an end (-1)."""
     tree.parent[node], tree.before[node], tree.after[node] = above, before, after
@@ -94,7 +95,7 @@ def _hang(tree, node, above, before, after):
         tree.last[above] = node
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-05
-@njit(cache=True, nogil=True)
+@inner
 def _delete(tree, node):
     """Take a node out; its children take its place."""
     above, before, after = tree.parent[node], tree.before[node], tree.after[node]
@@ -116,7 +117,7 @@ def _delete(tree, node):
         tree.last[above] = right
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _next(tree, node, top):
     """The node after a node in reading order below `top`, or -1."""
     if tree.first[node] >= 0:
@@ -126,7 +127,7 @@ def _next(tree, node, top):
     return -1 if node == top else tree.after[node]
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-06
-@njit(cache=True, nogil=True)
+@inner
 def _insert(tree, i):
     """Bring in the expected node i; the nodes above it that are to come have come."""
     e, top = tree.e, len(tree.parent) - 1
@@ -157,7 +158,7 @@ def _insert(tree, i):
     tree.of[new], tree.present[i] = i, new
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-07
-@njit(cache=True, nogil=True)
+@inner
 def _span(tree, i, below):
     """The children of one node that i shall hold: the longest row of them with nothing in it that is not i's; -1 for none."""
     size = len(tree.parent)
@@ -192,7 +193,7 @@ def _span(tree, i, below):
     return holder, first, last
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-08
-@njit(cache=True, nogil=True)
+@inner
 def _gap(tree, i):
     """Where i comes without children: behind the node before it, else before the one behind it, in the same holder."""
     e, top = tree.e, len(tree.parent) - 1
@@ -220,7 +221,7 @@ def _gap(tree, i):
     return parent, tree.before[child], child
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_below(tree, node, above):
     node = tree.parent[node]
     while node >= 0 and node != above:
@@ -253,7 +254,7 @@ def _applied(e, g, mate, edits, chosen):
     return found[:count]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_same(one, two):
     return one[KIND] == two[KIND] and one[LABEL] == two[LABEL]
 
@@ -273,7 +274,7 @@ def apply_edits(script: Script, chosen: Collection[int] | None = None) -> tuple[
 _MOVES = np.array([kind.change == "moved" for kind in CAUSE_KINDS.values()])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _choose(e, edits, cause_of, kinds, wanted):
     """Which causes the repair of some kinds undoes: those of the kinds, without what cannot be repaired yet, with what comes along."""
     m = len(e)
@@ -301,7 +302,7 @@ def _choose(e, edits, cause_of, kinds, wanted):
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _edits_of(e, g, edits, cost, cause_of, chosen):
     """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then, and
     without what comes into a step that is not there."""
@@ -324,7 +325,7 @@ def _edits_of(e, g, edits, cost, cause_of, chosen):
     return taken
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-14
-@njit(cache=True, nogil=True)
+@inner
 def _named_right(e, g, rows, right):
     """Mark the expected steps and trigger that a pill would name as it should in a tree of these rows."""
     rank, count = np.full(len(e), -1, np.int32), 0
@@ -344,7 +345,7 @@ def _named_right(e, g, rows, right):
             count += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
     """Choose the pills that were put off, and are right in the tree after these edits as they were not in the generated one."""
     rows = np.empty((len(g), 3), np.int32)
@@ -381,7 +382,7 @@ def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
             chosen[c] = True
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-16
-@njit(cache=True, nogil=True)
+@inner
 def _is_mapping(e, rows):
     """Whether the nodes that are expected ones stand above and behind each other as these do."""
     n = len(rows)
@@ -439,7 +440,7 @@ def repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted, soft
     return 1 - left / UNITS / size if size else 1.0
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-17
-@njit(cache=True, nogil=True)
+@inner
 def _aligned(e, g, rows, soft):
     """What the cheapest edits of a tree of these rows cost, in `UNITS`."""
     n, m = len(rows), len(e)
