@@ -523,7 +523,9 @@ class Study(Scored):
 
     def _explained(self, metric: str, progress: Callable[[int, int], None] | None = None) -> Explained:
         inputs = not metric.startswith("outline")
-        return self._once(("explained", str(inputs)), lambda: explained(self.samples, self.runs, inputs, progress=progress))
+        return self._once(
+            ("explained", str(inputs)), lambda: explained(self.samples, self.runs, inputs, progress=progress)
+        )
 
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice; see `analysis.causes.cause_table`. model: only this one."""
