@@ -8,8 +8,9 @@ __all__ = ['Workbench']
 # %% ../nbs/04_workbench.ipynb #cell-02
 import datetime
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import polars as pl
@@ -23,8 +24,10 @@ from .analysis.subsets import SubsetTable
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
+from .figures.style import words
 from .figures.tables import subset_html
 from .flows.dataset import Run
+from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
@@ -39,30 +42,40 @@ from .scoring.what_if import Repairs
 from .study import Study
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
-from .widgets.overview import overview
+from .widgets.overview import Verdict
 from .widgets.rater import Rater
 from .widgets.sheets import Shared
 from .widgets.tagger.tagger import Tagger
 
 # %% ../nbs/04_workbench.ipynb #cell-04
+_UNTRAINED = ("nearest", "rules")
+
+
 class Workbench:
     """A dataset of a project with its runs, scores and features, and the views of them."""
+
+    tabs: ClassVar[Callable[["Workbench", str], ipywidgets.VBox] | None] = None
 
     def __init__(self, project: Project, dataset: str):
         self.project, self.dataset = project, dataset
         self._renewals: dict[str, Callable[[], object]] = {}
+        self._explorer: Explorer | None = None
         self.reload()
 
     @classmethod
     def open(cls, path: str | Path = ".", dataset: str | None = None) -> "Workbench":
         """The workbench of a dataset in the project at `path`; where none is named the only one, else `test`.
 
-        A dataset without any run gets those of the offline baselines. Raises `InputError`.
+        A dataset without any run gets those of the baselines that need neither network nor training, and that is said. Raises
+        `InputError`.
         """
         project = Project.open(path)
         dataset = project.chosen(dataset)
         if not project.run_paths(dataset):
-            make_baselines(project, dataset)
+            print(
+                f"{dataset} has no run yet: making those of the baselines {words(_UNTRAINED)} (seconds; generate makes others)"
+            )
+            make_baselines(project, dataset, _UNTRAINED)
         return cls(project, dataset)
 
     def reload(self) -> None:
@@ -167,10 +180,25 @@ class Workbench:
     # -- views
 
     def overview(self):
-        """Which model is better, and is it real? A chart of every model's means with their intervals."""
-        chart = overview(self.study)
-        self._renewals["overview"] = lambda: chart.show_instead(overview(self.study).figure)
-        return chart
+        """Which model is better, and is it real? What sets each apart, and where does it fail: a link is shown in the last explorer."""
+        shared = Shared()
+        shared.observe(self._see, "seen")
+        verdict = Verdict(shared, lambda: self.study)
+        verdict.show()
+        self._renewals["overview"] = verdict.refresh
+        return verdict
+
+    def _see(self, change: Any) -> None:
+        if change["new"] and self._explorer is not None:
+            self._explorer.see(*change["new"])
+
+    def app(self, state: str = "") -> ipywidgets.VBox:
+        """Everything as tabs below one bar. state: what a link of the app says, all of it or what stands after `#`. Raises `InputError`."""
+        if Workbench.tabs is None:
+            import_module("flowgen_analysis.app")  # which stands above this one, and says what tabs are
+        if Workbench.tabs is None:
+            raise InputError("app", "is not there", "flowgen_analysis.app")
+        return Workbench.tabs(self, state)
 
     def subsets(self, metric: str = "inputs"):
         """The subset tables, drawn: best bold, second underlined."""
@@ -179,7 +207,7 @@ class Workbench:
     def explorer(self, metric: str = "inputs", state: str = "") -> Explorer:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
         explorer's `state_text` says."""
-        explorer = Explorer(self.study, metric, keep=self.keep, state=state)
+        explorer = self._explorer = Explorer(self.study, metric, keep=self.keep, state=state)
         self._renewals["explorer"] = lambda: explorer.renew(self.study)
         return explorer
 

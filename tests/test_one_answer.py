@@ -23,7 +23,7 @@ from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.reports.content import Cell, Content
 from flowgen_analysis.reports.forms.markdown import page_markdown as markdown
-from flowgen_analysis.widgets.sheets import Causes, Compare, Shared, SliceBar
+from flowgen_analysis.widgets.sheets import Causes, Compare, Shared
 from flowgen_analysis.workbench import Workbench
 
 MODELS = ("careful", "brief", "partial")
@@ -118,7 +118,7 @@ def test_a_slice_has_one_mean_on_every_surface(workbench, content):
             assert same(mean, *(cli[model][k] for k in ("n", "mean", "low", "high")))
             assert same(mean, *(summary[model][k] for k in ("n", "mean", "low", "high")))
             assert profile[model] == mean
-            assert len(explorer.samples()) == SliceBar(Shared(slice=slice), lambda: study).study().profile(slice).n
+            assert len(explorer.samples()) == explorer.bar.state["n"] == study.profile(slice).n
         if slice == "":
             for h in workbench.headline():
                 assert same(truth[h.model], h.inputs.n, *h.inputs[1:4])
@@ -320,7 +320,7 @@ def test_a_stale_run_is_named_on_every_surface(tmp_path):
     wb.reload()
     surfaces: dict[str, Callable[[], object]] = {
         "notebook": lambda: wb.notes,
-        "overview": lambda: wb.overview().figure.to_json(),
+        "overview": lambda: wb.overview().state["html"],
         "table": lambda: wb.subsets(),
         "explorer": lambda: wb.explorer()._panel.means["notes"],
         "report": lambda: markdown(wb.report_content(samples=0)),

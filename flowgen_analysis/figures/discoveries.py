@@ -119,7 +119,7 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     weight = {
         kind: sum(cells[m, kind]["loss"] for m in models if (m, kind) in cells) for kind in frame["kind"].unique()
     }
-    kinds = sorted(weight, key=lambda kind: (-weight[kind], kind))
+    kinds = _worth_showing(frame, sorted(weight, key=lambda kind: (-weight[kind], kind)), shown)
     most = max(r["share"] for r in cells.values()) or 1.0
     head = "".join(
         f'<th scope="col"><i class="fg-dot" style="background:{colours[m]}"></i>{escape(m)}</th>' for m in models
@@ -139,6 +139,20 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     )
     table = f'<table class="fg-table"><thead><tr><th scope="col">Cause</th>{head}</tr></thead><tbody>{rows}{more}</tbody></table>'
     return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>'
+
+
+def _worth_showing(frame: pl.DataFrame, kinds: list[str], shown: int) -> list[str]:
+    """The kinds in their order, but so that the three largest of every model are among the first `shown`, if they fit."""
+    top = (
+        frame.sort("loss", "kind", descending=[True, False])
+        .group_by("model", maintain_order=True)
+        .head(3)["kind"]
+        .unique()
+        .to_list()
+    )
+    first = [k for k in kinds if k in top][:shown]
+    first += [k for k in kinds if k not in first][: shown - len(first)]
+    return [*(k for k in kinds if k in first), *(k for k in kinds if k not in first)]
 
 
 def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:

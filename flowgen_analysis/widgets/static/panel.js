@@ -17,6 +17,103 @@ function make(tag, props = {}, ...children) {
   return node;
 }
 
+// A long name loses its middle, where there is no room: its two ends tell models apart. All of it stands in the title.
+function middle(name) {
+  const letters = [...name], cut = Math.max(0, letters.length - 8);
+  return make("span", { class: "fg-name-of", title: name }, make("span", {}, letters.slice(0, cut).join("")), make("span", {}, letters.slice(cut).join("")));
+}
+
+// How wide the panes are and whether the filters are hidden, for this browser.
+const PANES = "flowgen-panes";
+const panes = () => { try { return JSON.parse(localStorage.getItem(PANES)) ?? {}; } catch { return {}; } };
+const keepPanes = (more) => { try { localStorage.setItem(PANES, JSON.stringify({ ...panes(), ...more })); } catch { /* private windows keep nothing */ } };
+
+// A bar between two panes: it is dragged, or moved by arrow keys, and where it stands is kept. way: 1 where what it sizes lies left of it.
+function divider(name, label, way) {
+  const node = make("div", { class: `fg-divide fg-divide-${name}`, role: "separator", tabindex: "0", "aria-orientation": "vertical", "aria-label": label, title: "Drag, or arrow keys; double click: as at first" });
+  const around = () => node.closest(".fg-panes") ?? node.parentElement;
+  const set = (share) => {
+    const whole = around();
+    if (share === null) whole.style.removeProperty(`--fg-${name}`);
+    else whole.style.setProperty(`--fg-${name}`, `${Math.round(1000 * Math.max(0.1, Math.min(0.8, share))) / 10}%`);
+    keepPanes({ [name]: share });
+  };
+  const at = (x) => {
+    const box = around().getBoundingClientRect();
+    return way > 0 ? (x - box.left) / box.width : (box.right - x) / box.width;
+  };
+  node.addEventListener("pointerdown", (e) => {
+    e.preventDefault();
+    node.setPointerCapture(e.pointerId);
+    const move = (m) => set(at(m.clientX));
+    node.addEventListener("pointermove", move);
+    node.addEventListener("pointerup", () => node.removeEventListener("pointermove", move), { once: true });
+  });
+  node.addEventListener("dblclick", () => set(null));
+  node.addEventListener("keydown", (e) => {
+    const by = { ArrowLeft: -24, ArrowRight: 24 }[e.key];
+    if (!by) return;
+    e.preventDefault();
+    e.stopPropagation();
+    set(at(node.getBoundingClientRect().left + by));
+  });
+  requestAnimationFrame(() => { if (panes()[name]) set(panes()[name]); });
+  return node;
+}
+
+const KEYS = [["/", "slice"], ["j  k", "next, previous sample"], ["n  p", "next, previous difference"], ["Enter", "open the sample"], ["Esc", "close it"], ["← →", "previous, next sample"], ["Ctrl+Z", "undo"], ["Ctrl+Shift+Z", "redo"], ["?", "these keys"]];
+
+// Single keys that go about what is on show. On a page of its own they are taken everywhere, in JupyterLab inside the explorer. Returns
+// what takes them away.
+function walking(el) {
+  const within = shared.page ? document : el;
+  const act = (e) => {
+    const root = el.closest(".fg-explorer");
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || !root || !root.offsetParent) return;
+    if (e.target.closest?.("input, select, textarea, [contenteditable=true]")) return;
+    const sample = [...root.querySelectorAll(".fg-sample")].find((n) => !n.hidden), list = root.querySelector(".fg-list");
+    const step = (key) => {
+      if (sample) return sample.dispatchEvent(new KeyboardEvent("keydown", { key: key > 0 ? "ArrowRight" : "ArrowLeft", bubbles: true }));
+      list?.focus();
+      list?.dispatchEvent(new KeyboardEvent("keydown", { key: key > 0 ? "ArrowDown" : "ArrowUp", bubbles: true }));
+    };
+    const todo = {
+      "/": () => (root.closest(".fg-workbench") ?? root).querySelector("input.fg-slice")?.focus(),
+      j: () => step(1), k: () => step(-1),
+      n: () => sample?.dispatchEvent(new CustomEvent("fg-jump", { detail: 1 })), p: () => sample?.dispatchEvent(new CustomEvent("fg-jump", { detail: -1 })),
+      "?": () => showKeys(root),
+    }[e.key];
+    if (!todo) return;
+    e.preventDefault();
+    e.stopPropagation();
+    todo();
+  };
+  within.addEventListener("keydown", act);
+  return () => within.removeEventListener("keydown", act);
+}
+
+function showKeys(root) {
+  const open = root.querySelector("dialog.fg-keys");
+  if (open) return open.remove();
+  const rows = KEYS.map(([key, what]) => make("div", {}, make("kbd", {}, key), make("span", {}, what)));
+  const node = make("dialog", { class: "fg fg-keys", "aria-label": "Keys", tabindex: "-1" }, ...rows);
+  node.addEventListener("keydown", (e) => { if (e.key === "Escape" || e.key === "?") { e.preventDefault(); e.stopPropagation(); node.remove(); } });
+  node.addEventListener("click", () => node.remove());
+  root.append(node);
+  node.show();
+  node.focus();
+}
+
+function undoKeys(e, send) {
+  if (!(e.ctrlKey || e.metaKey) || e.altKey || ["INPUT", "SELECT", "TEXTAREA"].includes(e.target.tagName)) return;
+  const key = e.key.toLowerCase();
+  const type = key === "y" || (key === "z" && e.shiftKey) ? "redo" : key === "z" ? "undo" : null;
+  if (!type) return;
+  e.preventDefault();
+  e.stopPropagation();
+  send({ type });
+}
+
 function showHtml(node, html) {
   node.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
 }
