@@ -77,7 +77,7 @@ class App(Tabs):
             "Generate": lambda: wb().generator(self.shared, self.reload),
             "Report": lambda: ReportSheet(self.shared, wb()),
         }
-        head = ipywidgets.VBox()
+        self._head = head = ipywidgets.VBox()
         head.add_class("fg-head")
         with self._turn():
             self._take_up()
@@ -181,12 +181,12 @@ class App(Tabs):
             self.explorer = made = Explorer(
                 wb.study, keep=lambda finding: self.workbench.keep(finding), datasets=names, on_dataset=self.open_dataset, bar=False
             )  # fmt: skip
-            made.address, made.on_page, made.after_show = (lambda: self.link), self._mirror, self._explored
+            made.address, made.on_page, made.after_show = lambda: self.link, self._mirror, self._explored
             self._explored()
 
     def _set_head(self) -> None:
         bar = self.explorer.bar if self.explorer else Datasets(self.workbench, self.open_dataset)
-        self._header.children = [bar, self.address] if self._mirror else [bar]
+        self._head.children = [bar, self.address] if self._mirror else [bar]
 
     def reload(self) -> None:
         """Read the project's files again, and make every view anew when it is next on show; but a run goes on in its own."""

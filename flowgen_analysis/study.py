@@ -378,14 +378,19 @@ class Study(Scored):
         loses more than the other. cause: where it loses by that. kinds: of columns, such as `word` (see `candidates.KINDS`); `cause`
         for why it loses. Options as in `analysis.board.board`. Raises `InputError` for a model or a cause that is not there."""
         first = model or self.models[0]
+        tell = options.pop("progress", None)
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
-            return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
+            more = [m for m in (first,) if m not in self.models[:BOARDS]]
+            return self.boards(metric, more, progress=tell, **options).of(first)
         search, why = self.searched(metric, tuple(kinds), first), partial(self.losses, metric)
         return self._once(
             key,
             lambda: board(
-                search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
+                search,
+                {first: _asked(search.index, first, against, cause, why)},
+                **self._shuffles() | options,
+                progress=tell,
             ),
         )
 
@@ -396,9 +401,11 @@ class Study(Scored):
     def boards(self, metric: str = "inputs", more: Sequence[str] = (), **options: Any) -> Board:
         """The boards of the best models and those in `more`, searched together: a row a slice, with a column `board`."""
         names, search = [*self.models[:BOARDS], *more], self.searched(metric)
-        options = self._shuffles() | options
+        tell, options = options.pop("progress", None), self._shuffles() | options
         key = ("boards", *names, metric, repr(sorted(options.items())))
-        return self._once(key, lambda: board(search, {m: model_targets(search.index, m) for m in names}, **options))
+        return self._once(
+            key, lambda: board(search, {m: model_targets(search.index, m) for m in names}, progress=tell, **options)
+        )
 
     def searched(self, metric: str = "inputs", kinds: tuple[str, ...] = (), model: str = "") -> Search:
         """What boards are made from: the columns of the dataset and which of them meet. Of a large dataset on some samples, the same

@@ -155,21 +155,21 @@ def test_a_subset_table_is_the_same_in_notebook_report_shell_and_explorer(workbe
 
 def test_a_list_a_panel_and_a_diff_give_a_sample_one_score(workbench):
     explorer = workbench.explorer()
+    explorer.pinned = explorer.index.models
     of = {(r["sample_id"], r["model"]): r["inputs"] for r in workbench.scores.by_sample().to_dicts()}
     several = [s.id for s in workbench.samples if len(s.expected) > 1][:2]
     for sample in [*(s.id for s in workbench.samples[:3]), *several]:
         explorer.selected = sample
         listed = next(r for r in explorer._panel.rows["rows"] if r["id"] == sample)
-        shown = dict(zip(explorer.index.models, listed["scores"], strict=True))
+        shown = dict(zip(explorer.shown, listed["scores"], strict=True))
         for model in MODELS:
             expected = of.get((sample, model))
             assert shown[model] == (None if expected is None else pytest.approx(expected, abs=1e-12))
         for model in ("brief", "partial"):  # one generation a sample: the panel's score is the sample's
             if of.get((sample, model)):
-                explorer._models = [model]
-                explorer._stale.add("view")
-                explorer.show()
+                explorer.pinned = (model,)
                 assert percent(of[sample, model]) in re.sub("<[^>]+>", " ", explorer._view.state["html"])
+        explorer.pinned = explorer.index.models
 
 
 # -- a difference

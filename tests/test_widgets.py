@@ -107,6 +107,7 @@ def test_thirty_two_real_runs():
     explorer.selected = explorer.ids()[0]
     assert sum(m["on"] for m in explorer._view.state["models"]) == 3
     explorer.selected = None
+    explorer.pinned = explorer.index.models
     unread = [r["failed"] for r in explorer._panel.rows["rows"]]
     assert any("could not be read" in reason for row in unread for reason in row)
 

@@ -25,6 +25,10 @@ class Verdict(Sheet):
         self.study = study
         super().__init__(shared)
 
+    def code(self) -> str:
+        """The same in a notebook."""
+        return "wb.overview()"
+
     def answer(self) -> str:
         """All of it, as far as it is known."""
         study, metric = self.study(), self.shared.metric
@@ -37,7 +41,9 @@ class Verdict(Sheet):
         )
         boards = None
         if why:
-            boards = self.computed(("where", *key), "where each model fails", lambda tell: study.boards(metric).frame)
+            boards = self.computed(
+                ("where", *key), "where each model fails", lambda tell: study.boards(metric, progress=tell).frame
+            )
         pairs = study.pairs(metric).to_dicts() if len(study.models) > 1 else []
         colours = model_colours(study.models)
         cards = [

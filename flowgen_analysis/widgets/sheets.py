@@ -15,6 +15,7 @@ from typing import Any
 
 import traitlets
 
+from ..analysis.board import features_apart
 from ..analysis.statistics import LEVEL
 from ..figures.differences import compare_html, regressions_html
 from ..figures.discoveries import board_html, causes_html, clusters_html, queue_html, repairs_html
@@ -23,6 +24,7 @@ from ..flows.files import InputError
 from ..generation.models.cache import plain_text
 from ..scoring.kinds import KINDS
 from ..study import Study
+from .slice_field import joined
 from .panels import BESIDE, STYLE, Event, Panel, check_fields, in_kernel, static
 
 # %% ../../nbs/widgets/04_sheets.ipynb #cell-04
@@ -100,7 +102,11 @@ class Sheet(Panel):
                 self.state = self._state([], details, f"{type(e).__name__}: {str(e)[:200]}")
 
     def _state(self, controls: list[dict[str, Any]], html: str, error: str = "") -> dict[str, Any]:
-        return {"title": self.title, "controls": controls, "html": html, "error": error}
+        return {"title": self.title, "controls": controls, "html": html, "error": error, "code": self.code()}
+
+    def code(self) -> str:
+        """What makes this answer in a notebook; empty where nothing does."""
+        return ""
 
     @property
     def turned(self) -> dict[str, str]:
@@ -174,7 +180,8 @@ class Sheet(Panel):
             self.show()
             self.shared.turns += 1
         elif event["type"] == "slice":
-            self.shared.slice = plain_text(event["text"][:LONGEST]) if isinstance(event["text"], str) else ""
+            text = plain_text(event["text"][:LONGEST]) if isinstance(event["text"], str) else ""
+            self.shared.slice = joined(self.shared.slice, text, event["how"]) if event.get("how") else text
         elif event["type"] == "see":
             check_fields(event, {"text": "text", "model": "text"})
             self.shared.seen = ()
@@ -245,6 +252,11 @@ class Compare(Sheet):
         titles = {f.name: f.title for f in registry.features}
         return {k: v for k, v in (found | {n: titles.get(n, n) for n in names if n not in found}).items() if k or v}
 
+    def code(self) -> str:
+        """The same table in a notebook."""
+        a, b = self.settings["a"], self.settings["b"]
+        return f"wb.compare({a!r}, {b!r}, slices={list(self.slices())!r}, metric={self.shared.metric!r})"
+
     def answer(self) -> str:
         """A row a slice, and the samples on which the first model is worse."""
         a, b, study, metric = self.settings["a"], self.settings["b"], self.study(), self.shared.metric
@@ -259,6 +271,12 @@ class Compare(Sheet):
         return compare_html(frame, slices, study.unit) + lost + regressions_html(worse, a, b, requirements)
 
 # %% ../../nbs/widgets/04_sheets.ipynb #cell-14
+def _why(study: Study, metric: str, tell: Told) -> bool:
+    study.losses(metric, tell)
+    study.repairs(metric)
+    return True
+
+
 class Causes(Sheet):
     """Where the loss of each model lies, in the slice; what repair is worth; and failures of a model that look alike."""
 
@@ -272,9 +290,17 @@ class Causes(Sheet):
         models = {m: m for m in self.study().models}
         return [select("model", "Failures alike of", self.settings["model"], models)]
 
+    def code(self) -> str:
+        """The same in a notebook."""
+        return f"wb.causes({self.shared.slice!r}, metric={self.shared.metric!r})"
+
     def answer(self) -> str:
         """Shares of the loss by cause, worth of repairs, then groups of samples that fail alike."""
         study, slice, metric = self.study(), self.shared.slice, self.shared.metric
+        if not self.computed(
+            ("why", id(study), metric), "why each model loses what it loses", lambda tell: _why(study, metric, tell)
+        ):
+            return ""
         lost = f"<div><h3>Share of the loss</h3>{causes_html(study.causes(slice, metric=metric))}</div>"
         tried = f'<p class="fg-caption">{escape(study.tried(metric))}</p>' if study.tried(metric) else ""
         gained = (
@@ -306,6 +332,12 @@ class Discover(Sheet):
             select("rows", "Rows", self.settings["rows"], rows),
         ]
 
+    def code(self) -> str:
+        """The same board in a notebook."""
+        told = {k: self.settings[k] for k in ("against", "cause") if self.settings[k]} | {"metric": self.shared.metric}
+        more = "".join(f", {k}={v!r}" for k, v in told.items()) + (", level=1.0" if self.settings["rows"] else "")
+        return f"wb.discover({self.settings['model']!r}{more})"
+
     def answer(self) -> str:
         """The board, and the samples that no feature explains."""
         study, metric, asked = self.study(), self.shared.metric, self.settings
@@ -314,7 +346,11 @@ class Discover(Sheet):
         about = f"Where {model} and {against} differ" if against else f"What {model} fails at"
         about += f", by {KINDS[cause].lower()}" if cause and not against else ""
         level = 1.0 if asked["rows"] else LEVEL
-        found = study.board(model, against, metric, cause="" if against else cause, level=level)
-        requirements = {i: s.requirement for i, s in study.by_id.items()}
-        queue = queue_html(study.review(metric), requirements)
-        return f"{board_html(found, about)}<h3>What the features do not explain</h3>{queue}"
+        key = ("board", id(study), metric, model, against, "" if against else cause, level)
+        search = lambda tell: study.board(model, against, metric, cause=key[5], level=level, progress=tell)  # noqa: E731
+        found = self.computed(key, "searching the words of the dataset, and shuffles of the samples", search)
+        features = None if against or cause else features_apart(study.index(metric), model)
+        titles = {f.name: f.title for f in study.registry.features}
+        board = board_html(found, about, features, titles)
+        queue = queue_html(study.review(metric), {i: s.requirement for i, s in study.by_id.items()})
+        return f"{board}<h3>What the features do not explain</h3>{queue}"

@@ -21,14 +21,14 @@ from ...analysis.fact_filters import fact_filter, set_range, set_words, without_
 from ...analysis.slices import Slice
 from ...figures.flow_diff.diff import flow_diff
 from ...flows.files import InputError
-from ...queries.terms import About, Or, Pattern
+from ...queries.terms import About, Pattern
 from ...study import Study
 from . import states, tables
 from .desk import Desk
 from .exploration import Exploration
 from .history import History, Place, View
 from ..panels import BESIDE, Event, Panel, SampleView, in_kernel, static
-from ..slice_field import asked
+from ..slice_field import asked, joined
 
 # %% ../../../nbs/widgets/explorer/05_explorer.ipynb #cell-05
 class BarPanel(Panel):
@@ -144,6 +144,7 @@ class Drawn(Exploration):
             else tables.slice_rows(self.index, self._desk.registry, self._desk.saved()[0])
         )
         shown = tables.table_state(self._now.grid, rows, self.measure, self._against, wide=not within)
+        shown |= {"slice": self.slice.text, "metric": self.metric}
         return tabs | shown | {"chosen": list(self.slice.names) if within else [self.slice.text]}
 
     def _rows_state(self) -> states.State:
@@ -283,8 +284,8 @@ class Explorer(Drawn):
         return asked(self.index.columns, event)
 
     def on_slice(self, event: Event) -> None:
-        """Apply a typed or a saved slice."""
-        self.slice = Slice(str(event["text"]))
+        """Apply a typed or a saved slice; `how`: `and` to add it, `not` to take it out."""
+        self.slice = Slice(joined(self.slice.text, event["text"], str(event.get("how") or "")))
 
     def on_subset(self, event: Event) -> None:
         """Exchange the subset; an empty name takes it away."""
@@ -348,10 +349,7 @@ class Explorer(Drawn):
     def on_cause(self, event: Event) -> None:
         """Of the slice only the samples on which a model lost by a cause."""
         asked = str(About("cause", Pattern.of(event["kind"]), event["model"]))
-        now = self.slice.text
-        self.slice = Slice(
-            f"({now}) & {asked}" if isinstance(self.slice.term, Or) else f"{now} & {asked}" if now else asked
-        )
+        self.slice = Slice(joined(self.slice.text, asked, "and"))
 
     def on_select(self, event: Event) -> None:
         """Open a sample."""

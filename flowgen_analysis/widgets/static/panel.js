@@ -104,6 +104,119 @@ function showKeys(root) {
   node.focus();
 }
 
+// -- what can be done with every table: sort it by a head, and take it along
+
+const cellText = (cell) => {
+  if (cell.matches("[data-copy]")) return cell.dataset.copy;
+  const plain = cell.cloneNode(true);
+  plain.querySelectorAll("svg, .fg-sort").forEach((n) => n.remove());
+  return plain.textContent.replace(/\s+/g, " ").trim();
+};
+const tableRows = (table) => [...table.rows].filter((r) => !r.hidden).map((r) => [...r.cells].map(cellText));
+const LINES = {
+  tab: (rows) => rows.map((r) => r.join("\t")).join("\n"),
+  csv: (rows) => rows.map((r) => r.map((t) => (/[",\n]/.test(t) ? `"${t.replaceAll('"', '""')}"` : t)).join(",")).join("\r\n"),
+  markdown: (rows) => {
+    const wide = Math.max(...rows.map((r) => r.length)), line = (r) => `| ${[...r, ...Array(wide - r.length).fill("")].map((t) => t.replaceAll("|", "\\|")).join(" | ")} |`;
+    return [line(rows[0]), `|${" --- |".repeat(wide)}`, ...rows.slice(1).map(line)].join("\n");
+  },
+};
+
+function sorts(table) {
+  for (const head of table.tHead?.rows[0]?.cells ?? []) {
+    if (!head.textContent.trim() || head.querySelector(".fg-sort")) continue;
+    const mark = make("span", { class: "fg-sort", "aria-hidden": "true" });
+    const turn = () => {
+      const up = head.getAttribute("aria-sort") === "descending";
+      for (const other of table.tHead.rows[0].cells) { other.removeAttribute("aria-sort"); other.querySelector(".fg-sort")?.replaceChildren(); }
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      mark.textContent = up ? "▲" : "▼";
+      const key = (row) => {
+        const text = row.cells[head.cellIndex] ? cellText(row.cells[head.cellIndex]).replace(/^[○●]\s*/, "").replaceAll("−", "-").replaceAll(",", "") : "";
+        const number = /^[<>≥~+-]?\s*[<>+-]?\d/.test(text) ? parseFloat(text.replace(/^[<>≥~+\s]+/, "")) : NaN;
+        return [number, text];
+      };
+      for (const body of table.tBodies) {
+        const fixed = [...body.rows].filter((r) => r.matches(".fg-group, .fg-union, .fg-grid-group")), rows = [...body.rows].filter((r) => !fixed.includes(r)).map((r) => [key(r), r]);
+        rows.sort(([[a, s]], [[b, t]]) => (Number.isNaN(a) && Number.isNaN(b) ? s.localeCompare(t) : Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b) * (up ? 1 : Number.isNaN(a) !== Number.isNaN(b) ? 1 : -1));
+        body.append(...fixed.filter((r) => !r.matches(".fg-union")), ...rows.map(([, r]) => r), ...fixed.filter((r) => r.matches(".fg-union")));
+      }
+    };
+    head.append(mark);
+    head.tabIndex = 0;
+    head.setAttribute("data-lm-suppress-shortcuts", "true");
+    head.classList.add("fg-sorts");
+    head.addEventListener("click", turn);
+    head.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); e.stopPropagation(); turn(); } });
+  }
+}
+
+function download(name, blob) {
+  const link = make("a", { download: name, href: URL.createObjectURL(blob) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 4000);
+}
+
+// A picture of a part of the page: its HTML inside SVG, with this project's styles and the colours of now.
+function pictureOf(node) {
+  const box = node.getBoundingClientRect(), wide = Math.ceil(Math.max(box.width, node.scrollWidth)), high = Math.ceil(Math.max(box.height, node.scrollHeight));
+  const styles = [...document.querySelectorAll("style")].map((s) => s.textContent).filter((t) => t.includes(".fg")).join("\n");
+  const root = getComputedStyle(document.body), names = ["--jp-ui-font-color0", "--jp-layout-color0", "--jp-brand-color1", "--jp-ui-font-family", "--jp-code-font-family"];
+  const colours = names.map((n) => `${n}:${root.getPropertyValue(n)}`).join(";");
+  const page = document.implementation.createHTMLDocument("");
+  const holder = page.createElement("div"), style = page.createElement("style"), copy = node.cloneNode(true);
+  copy.querySelectorAll(".fg-dots-menu, .fg-sort").forEach((n) => n.remove());
+  style.textContent = styles;
+  holder.className = "fg";
+  holder.setAttribute("style", `${colours};background:${root.getPropertyValue("--jp-layout-color0") || "#fff"};width:${wide}px`);
+  holder.append(style, copy);
+  const inside = new XMLSerializer().serializeToString(holder);
+  return { wide, high, svg: `<svg xmlns="${SVG}" width="${wide}" height="${high}"><foreignObject width="100%" height="100%">${inside}</foreignObject></svg>` };
+}
+const SVG = document.createElementNS("http:" + "//www.w3.org/2000/svg", "svg").namespaceURI;
+
+function pngOf({ wide, high, svg }, then) {
+  const image = new Image();
+  image.onload = () => {
+    const canvas = make("canvas", { width: 2 * wide, height: 2 * high }), paint = canvas.getContext("2d");
+    paint.scale(2, 2);
+    paint.drawImage(image, 0, 0);
+    canvas.toBlob(then);
+  };
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+}
+
+// The ⋯ of a table or a chart. code: what makes it in a notebook.
+function dotsMenu(node, name, code) {
+  const table = node.matches("table") ? node : node.querySelector("table");
+  const copy = (text) => navigator.clipboard.writeText(text);
+  const file = (kind, ending, type) => download(`${name}.${ending}`, new Blob([LINES[kind](tableRows(table))], { type }));
+  const choices = [
+    ...(table ? [["Copy", () => copy(LINES.tab(tableRows(table)))], ["Copy as Markdown", () => copy(LINES.markdown(tableRows(table)))], ["CSV", () => file("csv", "csv", "text/csv")]] : []),
+    ["PNG", () => pngOf(pictureOf(node), (blob) => download(`${name}.png`, blob))],
+    ["SVG", () => download(`${name}.svg`, new Blob([pictureOf(node).svg], { type: "image/svg+xml" }))],
+    ...(code() ? [["Copy the code that makes this", () => copy(code())]] : []),
+  ];
+  const list = make("div", { class: "fg-menu", role: "menu", hidden: true }, ...choices.map(([title, act]) =>
+    make("button", { type: "button", role: "menuitem", onclick: (e) => { e.stopPropagation(); act(); close(); } }, title)));
+  const button = make("button", { type: "button", class: "fg-quiet", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": "Copy or save this", title: "Copy or save this", onclick: (e) => { e.stopPropagation(); list.hidden ? open() : close(); } }, "⋯");
+  const menu = make("div", { class: "fg-dots-menu" }, button, list);
+  const outside = (e) => menu.contains(e.target) || close();
+  const open = () => { list.hidden = false; button.setAttribute("aria-expanded", "true"); document.addEventListener("click", outside); list.firstChild.focus(); };
+  const close = () => { list.hidden = true; button.setAttribute("aria-expanded", "false"); document.removeEventListener("click", outside); };
+  menu.addEventListener("keydown", (e) => {
+    const all = [...list.children], at = all.indexOf(document.activeElement), to = { ArrowDown: at + 1, ArrowUp: at - 1 }[e.key];
+    if (e.key === "Escape") { close(); button.focus(); }
+    else if (to !== undefined && !list.hidden) all[(to + all.length) % all.length].focus();
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
+  });
+  return menu;
+}
+
+const how = (e) => (e.altKey ? "not" : e.shiftKey ? "and" : "");
+
 function undoKeys(e, send) {
   if (!(e.ctrlKey || e.metaKey) || e.altKey || ["INPUT", "SELECT", "TEXTAREA"].includes(e.target.tagName)) return;
   const key = e.key.toLowerCase();

@@ -13,7 +13,7 @@ export default panel(({ el, send, model }) => {
     const link = e.target.closest("[data-slice], [data-sample], [data-see]");
     if (!link) return;
     if ("see" in link.dataset) send({ type: "see", text: link.dataset.see, model: link.dataset.model });
-    else if ("slice" in link.dataset) send({ type: "slice", text: link.dataset.slice });
+    else if ("slice" in link.dataset) send({ type: "slice", text: link.dataset.slice, how: how(e) });
     else send({ type: "sample", id: link.dataset.sample });
   });
   body.addEventListener("keydown", (e) => e.target.closest("button") && (e.key === "Enter" || e.key === " ") && e.stopPropagation());
@@ -65,5 +65,11 @@ export default panel(({ el, send, model }) => {
     if (state.html === html) return;
     html = state.html;
     showHtml(body, state.html);
+    for (const table of body.querySelectorAll("table.fg-table")) {
+      sorts(table);
+      const around = table.closest(".fg-scroll") ?? table;
+      around.before(dotsMenu(table, "flowgen", () => model.get("state").code));
+    }
+    for (const link of body.querySelectorAll("[data-slice]")) link.title += "\nShift: add to the slice, Alt: take out of it";
   };
 }, ["progress"]);
