@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import ipywidgets
 import polars as pl
 
-from .analysis.board import Board
+from .analysis.board import Board, features_apart
 from .analysis.explanation import Reading
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
@@ -24,6 +24,9 @@ from .analysis.subsets import SubsetTable
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
+from .figures.differences import pairs_html
+from .figures.discoveries import board_html, causes_html
+from .figures.shown import ShownBoard, ShownFrame
 from .figures.style import words
 from .figures.tables import subset_html
 from .flows.dataset import Run
@@ -149,17 +152,27 @@ class Workbench:
         """Each subset's features and union, a mean a model (arXiv 2505.24189, Table 5)."""
         return self.study.subset_tables(metric)
 
-    def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> pl.DataFrame:
-        """Models paired on the samples of each slice: difference with its interval, p, q over the frame."""
-        return self.study.compare(models, slices=tuple(slices), metric=metric)
+    def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> ShownFrame:
+        """Models paired on the samples of each slice: difference with its interval, p, q over the frame; shown as the page does."""
+        found = self.study.compare(models, slices=tuple(slices), metric=metric)
+        return ShownFrame.of(found, lambda: pairs_html(found, self.study.unit))
 
-    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Board:
+    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> ShownBoard:
         """What `model` fails at, in the words of the dataset, or where it and `against` differ. Options as in `study.board`."""
-        return self.study.board(model, against, metric, **options)
+        study, first = self.study, model or self.study.models[0]
+        plain = not (against or options.get("cause") or options.get("kinds"))
+        about = f"Where {first} and {against} differ" if against else f"What {first} fails at"
 
-    def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
+        def drawn(found: Board) -> str:
+            features = features_apart(study.index(metric), first) if plain else None
+            return board_html(found, about, features, {f.name: f.title for f in study.registry.features})
+
+        return ShownBoard.by(study.board(model, against, metric, **options), drawn)
+
+    def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> ShownFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
-        return self.study.causes(slice, model, metric)
+        found = self.study.causes(slice, model, metric)
+        return ShownFrame.of(found, lambda: causes_html(found))
 
     def worth(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""

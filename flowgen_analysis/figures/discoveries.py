@@ -62,7 +62,8 @@ def board_html(
     sizes = [abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None]
     sizes += [abs(r["effect"]) for r in asked]
     reach = min(1.0, max(0.1, *sizes)) if sizes else 1.0
-    head = "".join(f'<th scope="col" title="{h}">{t}</th>' for t, h in _HEADS)
+    ends = f'<span class="fg-ends" aria-hidden="true"><span>−{100 * reach:.0f}</span><span>0</span><span>+{100 * reach:.0f}</span></span>'
+    head = "".join(f'<th scope="col" title="{h}">{t or ends}</th>' for t, h in _HEADS)
     body = f"<tbody>{''.join(_board_row(row, reach) for row in rows)}</tbody>" if rows else ""
     if asked:
         own = "".join(_feature_row(r, (titles or {}).get(r["slice"], r["slice"]), reach) for r in asked)
