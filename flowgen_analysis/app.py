@@ -175,6 +175,7 @@ class App(Tabs):
         if not wb.runs:
             self.explorer = None
         elif self.explorer is not None:
+            self.explorer.datasets = tuple(wb.project.datasets())
             self.explorer.renew(wb.study)
         else:
             names = wb.project.datasets()

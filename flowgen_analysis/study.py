@@ -7,6 +7,7 @@ __all__ = ['MANY', 'LOOKED_AT', 'SHUFFLED', 'REPAIRED', 'BOARDS', 'deployments',
 
 # %% ../nbs/03_study.ipynb #cell-02
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
@@ -46,9 +47,9 @@ from .features.journal import Tag, load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.sentences import verdict_sentences
-from .figures.style import counted, words
+from .figures.style import counted, keep_colours, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
-from .flows.files import InputError
+from .flows.files import InputError, write_text
 from .flows.model import Generation, Sample
 from .generation.models.tokens import run_prompt_table
 from .model_runs import stale_runs
@@ -93,6 +94,18 @@ class Generations:
         }
 
 # %% ../nbs/03_study.ipynb #cell-11
+def _met(project: Project, models: Sequence[str], keep: bool = True) -> list[str]:
+    """The models that a project has met so far and these, in the order in which it met them; kept beside what can be made again, unless
+    somebody only looks."""
+    path = project.root / ".flowgen" / "models_met.txt"
+    known = [m for m in path.read_text(encoding="utf-8", errors="replace").splitlines() if m] if path.is_file() else []
+    new = [m for m in sorted(models) if m not in known and m.isprintable()]
+    if new and keep:
+        with suppress(InputError):  # a project that cannot be written to has colours too
+            write_text(path, "".join(f"{m}\n" for m in [*known, *new]))
+    return [*known, *new]
+
+
 class Scored:
     """A dataset with its runs, what is to be said of them, and their scores.
 
@@ -115,6 +128,7 @@ class Scored:
         """The study of a dataset of a project, with or without runs. Raises `InputError`."""
         samples = project.samples(dataset)
         runs, matrix = project.runs(dataset, samples), project.matrix(dataset, samples)
+        keep_colours(_met(project, [run.model for run in runs]))
         return cls(dataset, samples, runs, project.registry(), matrix, project, run_paths=project.run_paths(dataset))
 
     def _once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
@@ -537,6 +551,8 @@ def open_study(
     if need_runs and not (runs if read_runs else paths):
         raise InputError(dataset, "has no run", "run files after it", "or make the baselines: flowgen generate DATASET")
     matrix = FeatureMatrix.build(samples, registry, tags)
+    if project is not None:
+        keep_colours(_met(project, [run.model for run in runs], keep=False))
     return Study(name, samples, runs, registry, matrix, project, run_paths=paths)
 
 

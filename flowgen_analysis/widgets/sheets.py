@@ -24,8 +24,8 @@ from ..flows.files import InputError
 from ..generation.models.cache import plain_text
 from ..scoring.kinds import KINDS
 from ..study import Study
-from .slice_field import joined
 from .panels import BESIDE, STYLE, Event, Panel, check_fields, in_kernel, static
+from .slice_field import joined
 
 # %% ../../nbs/widgets/04_sheets.ipynb #cell-04
 class Shared(traitlets.HasTraits):

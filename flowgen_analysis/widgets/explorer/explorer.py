@@ -61,7 +61,7 @@ class Drawn(Exploration):
     _panel: "ExplorerPanel"
     _view: SampleView
     _keep: Callable[[dict[str, Any]], str] | None
-    _datasets: tuple[str, ...]
+    datasets: tuple[str, ...]
     _looked: bool
 
     def __init__(self, desk: Desk, metric: str, state: str):
@@ -95,12 +95,12 @@ class Drawn(Exploration):
         place = self._place()
         if "view" in stale and place >= 0 and not 0 <= place - self._start < states.WINDOW:
             self._start = place - states.WINDOW // 4
-        self.bar.state = self._bar_state()
         with self._panel.hold_sync():
             for part in stale & {"facets", "means", "main", "rows"}:
                 setattr(self._panel, part, getattr(self, f"_{part}_state")())
         if "view" in stale:
             self._view.state = self._view_state()
+        self.bar.state = self._bar_state()
         self.after_show()
 
     def _bar_state(self) -> states.State:
@@ -110,7 +110,7 @@ class Drawn(Exploration):
             self.choices("pinned"), self.shown,
         )  # fmt: skip
         here = self._desk.study.dataset
-        names = self._datasets or (here,)
+        names = self.datasets or (here,)
         shown |= {
             "datasets": [{"value": n, "title": n, "on": n == here} for n in names],
             "link": self.link,
@@ -212,7 +212,7 @@ class Explorer(Drawn):
         keep: Callable[[dict[str, Any]], str] | None = None, state: str = "", datasets: Sequence[str] = (),
         on_dataset: Callable[[str], None] | None = None, bar: bool = True,
     ):  # fmt: skip
-        self._keep, self._datasets, self._on_dataset = keep, tuple(datasets), on_dataset
+        self._keep, self.datasets, self._on_dataset = keep, tuple(datasets), on_dataset
         super().__init__(Desk(study, slices_path), metric, state)
         group = uuid.uuid4().hex  # of its own, whichever kernels share the page
         self.bar = BarPanel({}, self.handle, group)
@@ -268,9 +268,9 @@ class Explorer(Drawn):
 
     def on_dataset(self, event: Event) -> None:
         """Go to another dataset."""
-        if event["value"] not in self._datasets or self._on_dataset is None:
+        if event["value"] not in self.datasets or self._on_dataset is None:
             raise InputError(
-                "dataset", f"is {event['value'][:40]!r}", ", ".join(self._datasets)[:160] or "no other here"
+                "dataset", f"is {event['value'][:40]!r}", ", ".join(self.datasets)[:160] or "no other here"
             )
         self._on_dataset(event["value"])
 

@@ -47,7 +47,9 @@ class View(NamedTuple):
 
 
 def read_view(text: str) -> View:
-    """The view that a text says. Raises `InputError`."""
+    """The view that a text says; that of a link, too. Raises `InputError`."""
+    if "=" in text and not text.lstrip().startswith(("{", "[")):
+        return read_place(text).view
     try:
         said: Any = parse_json(text, "state") if text.strip() else {}
     except InputError as e:

@@ -5,8 +5,8 @@ function gridPart({ send }) {
   const measures = make("div", { class: "fg-segments", role: "radiogroup", "aria-label": "Cells say" });
   const table = make("table", { class: "fg-grid", role: "grid" });
   const empty = make("p", { class: "fg-empty" });
+  const code = (shown) => !shown ? "" : `wb.explorer(state=${JSON.stringify(JSON.stringify({ slice: shown.slice, metric: shown.metric }))}).${shown.tab === "features" ? "heatmap" : "slices"}()`;
   const node = make("div", { class: "fg-gridded" }, make("div", { class: "fg-grid-top" }, measures, dotsMenu(table, "flowgen", () => code(state))), make("div", { class: "fg-scroll" }, table), empty);
-  const code = (shown) => `wb.explorer(state=${JSON.stringify(JSON.stringify({ slice: shown.slice, metric: shown.metric }))}).${shown.tab === "features" ? "heatmap" : "slices"}()`;
   let state = null, built = "", body = [], at = [0, 0];
 
   const cellText = (cell, lost) => {

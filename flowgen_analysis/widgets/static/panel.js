@@ -195,14 +195,14 @@ function dotsMenu(node, name, code) {
     ...(table ? [["Copy", () => copy(LINES.tab(tableRows(table)))], ["Copy as Markdown", () => copy(LINES.markdown(tableRows(table)))], ["CSV", () => file("csv", "csv", "text/csv")]] : []),
     ["PNG", () => pngOf(pictureOf(node), (blob) => download(`${name}.png`, blob))],
     ["SVG", () => download(`${name}.svg`, new Blob([pictureOf(node).svg], { type: "image/svg+xml" }))],
-    ...(code() ? [["Copy the code that makes this", () => copy(code())]] : []),
+    ["Copy the code that makes this", () => copy(code())],
   ];
   const list = make("div", { class: "fg-menu", role: "menu", hidden: true }, ...choices.map(([title, act]) =>
     make("button", { type: "button", role: "menuitem", onclick: (e) => { e.stopPropagation(); act(); close(); } }, title)));
   const button = make("button", { type: "button", class: "fg-quiet", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": "Copy or save this", title: "Copy or save this", onclick: (e) => { e.stopPropagation(); list.hidden ? open() : close(); } }, "⋯");
   const menu = make("div", { class: "fg-dots-menu" }, button, list);
   const outside = (e) => menu.contains(e.target) || close();
-  const open = () => { list.hidden = false; button.setAttribute("aria-expanded", "true"); document.addEventListener("click", outside); list.firstChild.focus(); };
+  const open = () => { list.hidden = false; list.lastChild.hidden = !code(); button.setAttribute("aria-expanded", "true"); document.addEventListener("click", outside); list.firstChild.focus(); };
   const close = () => { list.hidden = true; button.setAttribute("aria-expanded", "false"); document.removeEventListener("click", outside); };
   menu.addEventListener("keydown", (e) => {
     const all = [...list.children], at = all.indexOf(document.activeElement), to = { ArrowDown: at + 1, ArrowUp: at - 1 }[e.key];
@@ -303,10 +303,12 @@ function errorLine() {
   const line = make("span", { class: "fg-error-line" });
   let details = "";
   const copy = make("button", { type: "button", class: "fg-quiet", onclick: () => navigator.clipboard.writeText(details) }, "Copy details");
-  const node = make("div", { class: "fg-error", role: "alert", hidden: true }, line, copy);
+  const again = make("button", { type: "button", class: "fg-fix", onclick: () => location.reload() }, "Reconnect");
+  const node = make("div", { class: "fg-error", role: "alert", hidden: true }, line, again, copy);
   const show = (failure) => {
     node.hidden = !failure;
     line.textContent = failure?.error ?? "";
+    again.hidden = !(failure?.gone && shared.page);  // the address holds all that is on show: nothing is lost
     details = failure?.details || failure?.error || "";
   };
   return { node, show };
@@ -330,7 +332,7 @@ function panel(draw, traits = []) {
           el.classList.remove("fg-busy");
         } else if (timer === null) {
           timer = setTimeout(() => el.classList.add("fg-busy"), 150);
-          slow = setTimeout(() => problem.show({ error: "The kernel is busy or gone: it has not answered yet." }), 8000);
+          slow = setTimeout(() => problem.show({ error: "The kernel is busy or gone: it has not answered yet.", gone: true }), 8000);
         }
         if (answer?.error && !sent.own) problem.show(answer);
         else if (answer && !sent.quiet) problem.show(null);
