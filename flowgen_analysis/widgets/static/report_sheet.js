@@ -4,7 +4,7 @@ export default panel(({ el, send, model }) => {
   const busy = make("div", { class: "fg-writing", role: "status" });
   const error = make("div", { class: "fg-error", role: "status" });
   const body = make("div", { class: "fg-answer" });
-  const cards = make("ol", { class: "fg-cards", "aria-label": "Findings, in the order of the report" });
+  const cards = make("ol", { class: "fg-kept", "aria-label": "Findings, in the order of the report" });
   const files = make("div", { class: "fg-files" });
   el.append(make("section", { class: "fg-sheet" }, controls, busy, error, files, body, cards));
 
@@ -33,7 +33,7 @@ export default panel(({ el, send, model }) => {
     tell();
   };
   cards.addEventListener("dragover", (e) => {
-    const over = e.target.closest?.(".fg-card");
+    const over = e.target.closest?.(".fg-kept-card");
     if (!dragged || !over || over === dragged) return;
     e.preventDefault();
     const box = over.getBoundingClientRect();
@@ -52,7 +52,7 @@ export default panel(({ el, send, model }) => {
     const drop = make("button", { type: "button", class: "fg-quiet", title: "Out of the report", onclick: () => send({ type: "drop", file: c.file }) }, "Drop");
     const shown = make("div", { class: "fg-answer" });
     showHtml(shown, c.html);
-    const node = make("li", { class: "fg-card", "data-file": c.file }, make("div", { class: "fg-card-head" }, grip, title, up, down, drop), note, shown);
+    const node = make("li", { class: "fg-kept-card", "data-file": c.file }, make("div", { class: "fg-card-head" }, grip, title, up, down, drop), note, shown);
     grip.addEventListener("dragstart", (e) => { dragged = node; e.dataTransfer.setDragImage(node, 12, 12); e.dataTransfer.setData("text/plain", c.file); });
     grip.addEventListener("dragend", () => { if (dragged) tell(); dragged = null; });
     node.addEventListener("keydown", (e) => {
