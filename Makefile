@@ -26,6 +26,7 @@ matrix: .setup/env
 	$(BIN)/python tests/matrix.py $(ONLY)
 
 bench: .setup/env .setup/bench
+	$(BIN)/python benchmarks/whole.py
 	$(BIN)/python benchmarks/flowsim.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/pipeline.py

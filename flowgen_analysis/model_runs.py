@@ -31,10 +31,11 @@ from .generation.models.estimate import Estimate, estimate_run
 from .generation.models.pipeline import Budget, BudgetReached, Event, Session, Setting, generate_flow
 from .generation.models.run import RunProgress, differs
 from .generation.models.staged import stage_flow
+from .generation.models.templates import PROMPTS, Prompts, load_prompts
 from .generation.retrieval.deployments import Deployments
 from .generation.retrieval.required import steps_of
 from .generation.training.sets import TrainingSet, make_training_set
-from .project import Project, bundled
+from .project import PURPOSES, Project, bundled
 
 # %% ../nbs/02_model_runs.ipynb #cell-05
 def project_models(project: Project) -> dict[str, ModelEntry]:
@@ -138,10 +139,11 @@ class ModelJob(NamedTuple):
     repeats: int
     note: str = ""
     version: str = ""
+    prompts: Prompts = PROMPTS
 
     def estimate(self) -> Estimate:
         """What it takes, with nothing in the cache."""
-        return estimate_run(self.entry, self.samples, self.setting, repeats=self.repeats)
+        return estimate_run(self.entry, self.samples, self.setting, repeats=self.repeats, prompts=self.prompts)
 
     @property
     def asks(self) -> str:
@@ -154,16 +156,16 @@ class ModelJob(NamedTuple):
         """Start it. on_progress: called in another thread with each `RunProgress`. budget: what it may cost."""
         return BackgroundRun(
             self.entry, self.samples, self.setting, path=self.path, among=self.among, cache=self.cache, name=self.name,
-            repeats=self.repeats, on_progress=on_progress, budget=budget, version=self.version,
+            repeats=self.repeats, on_progress=on_progress, budget=budget, prompts=self.prompts, version=self.version,
         )  # fmt: skip
 
 
 def model_job(
     project: Project, dataset: str, model: str, perfect_rag: bool = False, only: Collection[str] | None = None,
-    repeats: int = 1, version: str = "",
+    repeats: int = 1, prompt: str = "", version: str = "",
 ) -> ModelJob:  # fmt: skip
-    """The run of `model` over a dataset. only: ids of the samples to ask about, all if None. version: the name of
-    a new version of its run. Raises `InputError`."""
+    """The run of `model` over a dataset. only: ids of the samples to ask about, all if None. prompt: the variant in the folder
+    `prompts`; the run is then called `MODEL+PROMPT`. version: the name of a new version of its run. Raises `InputError`."""
     entry = find_model(project_models(project), model)
     among = project.samples(dataset)
     wanted = None if only is None else set(only)
@@ -175,14 +177,15 @@ def model_job(
     deployments = deployments_of(project, dataset)
     for sample in samples:
         deployments.environment(sample)
-    name = f"{entry.name}+perfect" if perfect_rag else entry.name
+    prompts = load_prompts(project.root / "prompts", prompt)
+    name = "+".join([entry.name, *([prompt] if prompt else []), *(["perfect"] if perfect_rag else [])])
     setting = deployments.perfect(among) if perfect_rag else deployments
     path = project.run_path(dataset, name)
     if version:
         check_version(path, name, version)
     unnamed = sum(not s.environment for s in samples)
     note = f"environment {deployments.default} for {unnamed} samples that name none" if unnamed else ""
-    return ModelJob(entry, name, samples, among, setting, path, reply_cache(project), repeats, note, version)
+    return ModelJob(entry, name, samples, among, setting, path, reply_cache(project), repeats, note, version, prompts)
 
 
 def slice_members(project: Project, dataset: str, slice: str) -> list[str]:
@@ -216,19 +219,20 @@ def check_offline(model: str, *asked: object) -> None:
 def generate(
     project: Project, dataset: str, model: str, say: Callable[[str], None], perfect_rag: bool = False,
     only: Collection[str] | None = None, repeats: int = 1, budget_usd: float | None = None,
+    prompt: str = "",
     version: str = "",
 ) -> list[Generation]:  # fmt: skip
     """Run a model or an offline baseline and say what it will take, who is asked, how far it is and where it went; each text that is
     said takes the place of the one before. Interrupted, or before it would cost more than `budget_usd`, it keeps what is done, and
     gives that back. Raises `InputError`."""
-    check_offline(model, perfect_rag, only is not None, repeats != 1, budget_usd is not None, version)
+    check_offline(model, perfect_rag, only is not None, repeats != 1, budget_usd is not None, prompt, version)
     if model in BASELINES:
         say(f"{model}: starting")
         made = make_baselines(project, dataset, [model], lambda done, n: say(f"{model}: {done}/{n} flows"))
         say(f"{model}: wrote {made[0]}" if made else f"{model}: is up to date")
         run = project.run(dataset, model, project.samples(dataset))
         return list(run.generations) if run else []
-    job = model_job(project, dataset, model, perfect_rag, only, repeats, version)
+    job = model_job(project, dataset, model, perfect_rag, only, repeats, prompt, version)
     head = f"{job.name} over {len(job.samples)} samples of {dataset}: {job.estimate()}; {job.asks}"
     say(head)
     started = job.start(budget=None if budget_usd is None else Budget(budget_usd))
@@ -269,7 +273,11 @@ async def ask(project: Project, model: str, requirement: str, environment: str =
     deployments = await asyncio.to_thread(deployments_of, project)
     cache = ReplyCache(reply_cache(project))
     try:
-        async with Session(entry, deployments, cache) as session, aclosing(generate_flow(sample, session)) as events:
+        prompts = load_prompts(project.root / "prompts")
+        async with (
+            Session(entry, deployments, cache, prompts=prompts) as session,
+            aclosing(generate_flow(sample, session)) as events,
+        ):
             async for event in events:
                 yield event
     finally:
@@ -277,11 +285,11 @@ async def ask(project: Project, model: str, requirement: str, environment: str =
 
 
 def _others(project: Project) -> list[Sample]:
-    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: every dataset."""
-    return [s for name in project.datasets() for s in project.samples(name)]
+    """What `nearest` copies from where there is no INTERNAL and no SYNTHETIC: every dataset but those set aside."""
+    return [s for name in project.datasets() if name not in PURPOSES for s in project.samples(name)]
 
 # %% ../nbs/02_model_runs.ipynb #cell-22
-HELD_OUT = ("test", "ood")
+HELD_OUT = ("test", "ood", *PURPOSES)
 
 
 def project_training_set(
@@ -290,10 +298,12 @@ def project_training_set(
 ) -> tuple[TrainingSet, dict[str, Any]]:  # fmt: skip
     """The training set of some datasets, and what it was made from. Options as in `make_training_set`.
 
-    Requirements of `HELD_OUT`, as far as the project has them, are left out. Raises `InputError` for these themselves
+    Requirements of `HELD_OUT`, as far as the project has them, are left out, but for TEST-2, which is not opened. Raises `InputError` for these themselves
     unless `allow_held_out`.
     """
-    measured = [n for n in HELD_OUT if n in project.datasets() and not (allow_held_out and n in datasets)]
+    measured = [
+        n for n in HELD_OUT if n in project.datasets() and n != "test-2" and not (allow_held_out and n in datasets)
+    ]
     for name in datasets:
         if name in HELD_OUT and not allow_held_out:
             raise InputError(
@@ -351,7 +361,8 @@ def _stale_model(
     if perfect not in settings:
         deployments = deployments_of(project, dataset)
         settings[perfect] = deployments.perfect(samples) if perfect else deployments
-    session, known = Session(entry, settings[perfect]), {s.id: s for s in samples}
+    prompts = load_prompts(project.root / "prompts", str(said.get("prompt", "")))
+    session, known = Session(entry, settings[perfect], prompts=prompts), {s.id: s for s in samples}
     found = [differs(g, session.made(known[g.sample_id])) for g in run.generations if g.sample_id in known]
     session.cache.close()
     counts = Counter(k for keys in found for k in keys if k in _CHANGED)

@@ -9,6 +9,7 @@ __all__ = ['MANY', 'LOOKED_AT', 'SHUFFLED', 'BOARDS', 'deployments', 'Generation
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
@@ -54,10 +55,11 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .features.tagbook import TagBook
 from .figures.sentences import verdict_sentences
-from .figures.style import counted, words
+from .figures.style import counted, keep_colours, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
-from .flows.files import InputError
+from .flows.files import InputError, write_text
 from .flows.model import Generation, Sample
+from .generation.models.templates import PROMPTS, load_prompts
 from .generation.models.tokens import run_prompt_table
 from .model_runs import stale_runs
 from .project import Project, bundled
@@ -101,6 +103,18 @@ class Generations:
         }
 
 # %% ../nbs/03_study.ipynb #cell-11
+def _met(project: Project, models: Sequence[str], keep: bool = True) -> list[str]:
+    """The models that a project has met so far and these, in the order in which it met them; kept beside what can be made again, unless
+    somebody only looks."""
+    path = project.root / ".flowgen" / "models_met.txt"
+    known = [m for m in path.read_text(encoding="utf-8", errors="replace").splitlines() if m] if path.is_file() else []
+    new = [m for m in sorted(models) if m not in known and m.isprintable()]
+    if new and keep:
+        with suppress(InputError):  # a project that cannot be written to has colours too
+            write_text(path, "".join(f"{m}\n" for m in [*known, *new]))
+    return [*known, *new]
+
+
 class Scored:
     """A dataset with its runs, what is to be said of them, and their scores.
 
@@ -124,6 +138,7 @@ class Scored:
         """The study of a dataset of a project, with or without runs. Raises `InputError`."""
         samples = project.samples(dataset)
         runs, matrix = project.runs(dataset, samples), project.matrix(dataset, samples)
+        keep_colours(_met(project, [run.model for run in runs]))
         return cls(dataset, samples, runs, project.registry(), matrix, project, run_paths=project.run_paths(dataset))
 
     def anew(self) -> Self:
@@ -184,7 +199,7 @@ class Scored:
     @cached_property
     def prompts(self) -> dict[str, pl.DataFrame]:
         """The tokens of each model's prompts; nothing where its calls are not recorded as this library records them."""
-        return {run.model: _prompts(run) for run in self.runs}
+        return {run.model: _prompts(run, self.project) for run in self.runs}
 
     # -- scores
 
@@ -206,7 +221,12 @@ class Scored:
         """What every sample has beside features, its own fields and those of `added` among them."""
         names = [*self.matrix.names, *(f.title for f in self.registry.features)]
         make = lambda: facts_of(self.samples, names, list(self.made), self.added, self._score_names())  # noqa: E731
-        return self._once(("facts", str(len(self.added))), make)
+        return self._once(("facts",), make)
+
+    def add_fields(self, added: Iterable[Fields]) -> None:
+        """From now on these are the facts that were added. What was worked out with others is worked out again."""
+        self.added = tuple(added)
+        self._kept = {k: v for k, v in self._kept.items() if k[0] in ("losses", "lost", "explained", "repairs")}
 
     def _score_names(self) -> Sequence[str]:
         """Names that scores have in slices."""
@@ -465,28 +485,24 @@ class Study(Scored):
         loses more than the other. cause: where it loses by that. code: where that is right of what it made, among those that were read. kinds: of columns, such as `word` (see `candidates.KINDS`); `cause`
         for why it loses. Options as in `analysis.board.board`. Raises `InputError` for a model or a cause that is not there."""
         first = model or self.models[0]
+        tell = options.pop("progress", None)
         if code:
-            return self._code_board(first, self.code_book.named(code), metric, tuple(kinds), **options)
+            return _code_board(
+                self, first, self.code_book.named(code), metric, tuple(kinds), self._shuffles() | options
+            )
         key = ("board", first, against, metric, cause, *kinds, repr(sorted(options.items())))
         if not (against or cause or kinds):
-            return self.boards(metric, [m for m in (first,) if m not in self.models[:BOARDS]], **options).of(first)
+            more = [m for m in (first,) if m not in self.models[:BOARDS]]
+            return self.boards(metric, more, progress=tell, **options).of(first)
         search, why = self.searched(metric, tuple(kinds), first), partial(self.losses, metric)
         return self._once(
             key,
             lambda: board(
-                search, {first: _asked(search.index, first, against, cause, why)}, **self._shuffles() | options
+                search,
+                {first: _asked(search.index, first, against, cause, why)},
+                **self._shuffles() | options,
+                progress=tell,
             ),
-        )
-
-    def _code_board(self, model: str, code: Code, metric: str, kinds: tuple[str, ...], **options: Any) -> Board:
-        """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
-        search = self.searched(metric, kinds, model)
-        search.index.column(model)
-        values = code_values(self.code_book, code.name, self.outputs[model], search.index.samples)
-        found = board(search, {code.title: value_targets({code.title: values})}, **self._shuffles() | options)
-        read = int((~np.isnan(values)).sum())
-        return found._replace(
-            family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
         )
 
     def _shuffles(self) -> dict[str, Any]:
@@ -496,9 +512,11 @@ class Study(Scored):
     def boards(self, metric: str = "inputs", more: Sequence[str] = (), **options: Any) -> Board:
         """The boards of the best models and those in `more`, searched together: a row a slice, with a column `board`."""
         names, search = [*self.models[:BOARDS], *more], self.searched(metric)
-        options = self._shuffles() | options
+        tell, options = options.pop("progress", None), self._shuffles() | options
         key = ("boards", *names, metric, repr(sorted(options.items())))
-        return self._once(key, lambda: board(search, {m: model_targets(search.index, m) for m in names}, **options))
+        return self._once(
+            key, lambda: board(search, {m: model_targets(search.index, m) for m in names}, progress=tell, **options)
+        )
 
     def searched(self, metric: str = "inputs", kinds: tuple[str, ...] = (), model: str = "") -> Search:
         """What boards are made from: the columns of the dataset and which of them meet. Of a large dataset on some samples, the same
@@ -526,7 +544,9 @@ class Study(Scored):
 
     def _explained(self, metric: str, progress: Callable[[int, int], None] | None = None) -> Explained:
         inputs = not metric.startswith("outline")
-        return self._once(("explained", str(inputs)), lambda: explained(self.samples, self.runs, inputs, progress=progress))
+        return self._once(
+            ("explained", str(inputs)), lambda: explained(self.samples, self.runs, inputs, progress=progress)
+        )
 
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and cause over the samples of a slice; see `analysis.causes.cause_table`. model: only this one."""
@@ -579,17 +599,33 @@ class Study(Scored):
         models = words((run.model for run in self.runs), most=6) or "no run"
         return f"Study({self.dataset}: {counted(len(self.samples), 'sample')}; {models})"
 
-
+# %% ../nbs/03_study.ipynb #cell-16
 _PAIR = ("test", "ood")
 
 
-def _prompts(run: Run) -> pl.DataFrame:
+def _code_board(
+    study: Study, model: str, code: Code, metric: str, kinds: tuple[str, ...], options: Mapping[str, Any]
+) -> Board:
+    """In which samples a code is right of what a model made, of those that were read: not kept, since people go on reading."""
+    search = study.searched(metric, kinds, model)
+    search.index.column(model)
+    values = code_values(study.code_book, code.name, study.outputs[model], search.index.samples)
+    found = board(search, {code.title: value_targets({code.title: values})}, **options)
+    read = int((~np.isnan(values)).sum())
+    return found._replace(
+        family=f"{found.family} Among the {counted(read, 'output')} of {model} that were read for it."
+    )
+
+
+def _prompts(run: Run, project: Project | None) -> pl.DataFrame:
     try:
-        return run_prompt_table(run.generations)
-    except (AttributeError, KeyError, TypeError):
+        named = str(run.made.get("prompt", ""))
+        prompts = load_prompts(project.root / "prompts", named) if project else PROMPTS
+        return run_prompt_table(run.generations, prompts)
+    except (InputError, AttributeError, KeyError, TypeError):
         return pl.DataFrame()
 
-# %% ../nbs/03_study.ipynb #cell-25
+# %% ../nbs/03_study.ipynb #cell-26
 def open_study(
     dataset: str, run_files: Sequence[str | Path] = (), root: str | Path = ".", *, need_runs: bool = True, strict: bool = False,
     read_runs: bool = True,
@@ -615,6 +651,8 @@ def open_study(
     if need_runs and not (runs if read_runs else paths):
         raise InputError(dataset, "has no run", "run files after it", "or make the baselines: flowgen generate DATASET")
     matrix = FeatureMatrix.build(samples, registry, tags)
+    if project is not None:
+        keep_colours(_met(project, [run.model for run in runs], keep=False))
     return Study(name, samples, runs, registry, matrix, project, run_paths=paths)
 
 

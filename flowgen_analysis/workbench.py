@@ -11,35 +11,43 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import polars as pl
 
-from .analysis.board import Board
+from .analysis.board import Board, features_apart
 from .analysis.explanation import Reading
 from .analysis.headline import Headline
 from .analysis.index import SliceIndex
 from .analysis.profile import SliceProfile
 from .analysis.slices import Slice
 from .analysis.subsets import SubsetTable
+from .asking import Asking
 from .baselines import can_learn, make_baselines
 from .features.matrix import FeatureMatrix
 from .features.queues import Drawn
 from .features.registry import Registry
+from .figures.differences import pairs_html
+from .figures.discoveries import board_html, causes_html
+from .figures.shown import ShownBoard, ShownFrame
 from .figures.style import Html, page
 from .figures.tables import subset_html
 from .flows.dataset import Run
+from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
+from .flows.files import InputError
 from .reports.build import build
+from .reports.carried import report_data
 from .reports.content import Content
 from .reports.differences import compare_sides
 from .reports.findings import Findings, finding
 from .reports.history import History, history
-from .reports.sections.remade import figures
+from .reports.sections.remade import carried_findings, figures
 from .reports.sides import open_sides
 from .reports.write import Compared, check_form, write_report
 from .scoring.loss import Losses
@@ -49,7 +57,7 @@ from .study import Study
 from .widgets.bus import bus_of
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
-from .widgets.overview import overview
+from .widgets.overview import Verdict
 from .widgets.rater import Rater
 from .widgets.sheets import Shared
 from .widgets.tagger.agreement import agreement_html
@@ -114,13 +122,16 @@ def _teller() -> Callable[[str], None]:
     return say
 
 # %% ../nbs/04_workbench.ipynb #cell-06
-class Workbench:
+class Workbench(Asking):
     """A dataset of a project with its runs, scores and features, and the views of them."""
+
+    tabs: ClassVar[Callable[["Workbench", str], ipywidgets.VBox] | None] = None
 
     def __init__(self, project: Project, dataset: str):
         self.project, self.dataset = project, dataset
         self._renewals: dict[str, Callable[[], object]] = {}
         self._bus = bus_of(project, dataset)
+        self._explorer: Explorer | None = None
         self.reload()
         self._bus.join(self._heard)
 
@@ -235,17 +246,27 @@ class Workbench:
         """Each subset's features and union, a mean a model (arXiv 2505.24189, Table 5)."""
         return self.study.subset_tables(metric)
 
-    def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> pl.DataFrame:
-        """Models paired on the samples of each slice: difference with its interval, p, q over the frame."""
-        return self.study.compare(models, slices=tuple(slices), metric=metric)
+    def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> ShownFrame:
+        """Models paired on the samples of each slice: difference with its interval, p, q over the frame; shown as the page does."""
+        found = self.study.compare(models, slices=tuple(slices), metric=metric)
+        return ShownFrame.of(found, lambda: pairs_html(found, self.study.unit))
 
-    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> Board:
+    def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> ShownBoard:
         """What `model` fails at, in the words of the dataset, or where it and `against` differ. Options as in `study.board`."""
-        return self.study.board(model, against, metric, **options)
+        study, first = self.study, model or self.study.models[0]
+        plain = not (against or options.get("cause") or options.get("kinds"))
+        about = f"Where {first} and {against} differ" if against else f"What {first} fails at"
 
-    def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
+        def drawn(found: Board) -> str:
+            features = features_apart(study.index(metric), first) if plain else None
+            return board_html(found, about, features, {f.name: f.title for f in study.registry.features})
+
+        return ShownBoard.by(study.board(model, against, metric, **options), drawn)
+
+    def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> ShownFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
-        return self.study.causes(slice, model, metric)
+        found = self.study.causes(slice, model, metric)
+        return ShownFrame.of(found, lambda: causes_html(found))
 
     def worth(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""
@@ -266,11 +287,26 @@ class Workbench:
     # -- views
 
     def overview(self):
-        """Which model is better, and is it real? A chart of every model's means with their intervals."""
+        """Which model is better, and is it real? What sets each apart, and where does it fail: a link is shown in the last explorer."""
         _ = self.scores
-        chart = overview(self.study)
-        self._renewals["overview"] = lambda: chart.show_instead(overview(self.study).figure)
-        return chart
+        shared = Shared()
+        shared.observe(self._see, "seen")
+        verdict = Verdict(shared, lambda: self.study)
+        verdict.show()
+        self._renewals["overview"] = verdict.refresh
+        return verdict
+
+    def _see(self, change: Any) -> None:
+        if change["new"] and self._explorer is not None:
+            self._explorer.see(*change["new"])
+
+    def app(self, state: str = "") -> ipywidgets.VBox:
+        """Everything as tabs below one bar. state: what a link of the app says, all of it or what stands after `#`. Raises `InputError`."""
+        if Workbench.tabs is None:
+            import_module("flowgen_analysis.app")  # which stands above this one, and says what tabs are
+        if Workbench.tabs is None:
+            raise InputError("app", "is not there", "flowgen_analysis.app")
+        return Workbench.tabs(self, state)
 
     def subsets(self, metric: str = "inputs"):
         """The subset tables, drawn: best bold, second underlined."""
@@ -280,7 +316,7 @@ class Workbench:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
         explorer's `state_text` says."""
         _ = self.scores
-        explorer = Explorer(self.study, metric, keep=self.keep, state=state)
+        explorer = self._explorer = Explorer(self.study, metric, keep=self.keep, state=state)
         key, mine = f"explorer {id(explorer)}", weakref.ref(explorer)
 
         def renew() -> None:
@@ -311,15 +347,6 @@ class Workbench:
         """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""
         return page(agreement_html(self.study))
 
-    @property
-    def codes(self) -> pl.DataFrame:
-        """What people read in outputs: a row a code (`study.codes`)."""
-        return self.study.codes()
-
-    def prevalence(self, slice: str = "") -> pl.DataFrame:
-        """How often each code is right of what each model made, where what was read says so (`study.prevalence`)."""
-        return self.study.prevalence(slice)
-
     def rater(self, by: str, n: int = 30, seed: int = 0) -> Rater:
         """Score generations 0 to 10 without seeing the model or its FlowSim (arXiv 2505.24189, Table 6). `by`: who."""
         return Rater(self.project, self.dataset, self.samples, self.runs, self.scores, by, n, seed)
@@ -331,18 +358,19 @@ class Workbench:
         slice: str = "",
         repeats: int = 1,
         budget_usd: float | None = None,
+        prompt: str = "",
         version: str = "",
     ) -> None:
         """Run a model over the dataset, or a slice of it, and take the run in: every view from now on shows it.
 
-        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. Shows what it will
+        perfect_rag: the model is shown what the expected flow uses; the run is named `MODEL+perfect`. prompt: a variant of the folder `prompts`; the run is named `MODEL+PROMPT`. Shows what it will
         take, who is asked, how far it is, errors and cost; interrupted, or before it would cost more than `budget_usd`, it keeps what is
         done, and the same call goes on from there. version: the name of a new version of its run, which is then `MODEL@VERSION`.
         Raises `InputError`.
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, version)
+            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, prompt, version)
         finally:
             self.reload()
 
@@ -362,13 +390,21 @@ class Workbench:
         `.zip`. stop: asked while a PDF is printed; true ends it. Options as in `report_content`. Raises `InputError`."""
         check_form(path)
         more = {"scores": self.scores.frame, "matrix": self.table()}
-        content = self.report_content(**options)
+        content = self.report_data(**options) if Path(path).suffix == ".json" else self.report_content(**options)
+        if stop is not None and stop():
+            raise InputError("report", "was cancelled")
         return write_report(content, path, more=more, project=self.project.root, options=options, stop=stop)
 
     def report_content(self, **options) -> Content:
         """What a report says, as data. Options as in `reports.build.build`: title, author, date, baseline, samples. Raises
         `InputError`."""
         return build(self.study, **options)
+
+    def report_data(self, title: str = "", date: str = "", **options) -> Content:
+        """What a report carries to be compared with a later one, without the report."""
+        kept = self.findings.list()
+        data = report_data(self.study) | {"findings": carried_findings(self.study, kept), "date": date}
+        return Content(title or self.dataset, self.dataset, date, (), (), (), data=data)
 
     def changes(self, old: Any, new: Any = None) -> Compared:
         """What changed from `old` to `new`: generations first, then findings, features and causes. Each is a report (`.html`,

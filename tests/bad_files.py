@@ -21,7 +21,8 @@ from flowgen_analysis.flows.validation import validate_file
 from flowgen_analysis.generation.models.cache import Reply, ReplyCache
 from flowgen_analysis.generation.models.catalogue import load_models
 from flowgen_analysis.project import init_project
-from flowgen_analysis.reports.differences import compare_reports, load_report, report_data
+from flowgen_analysis.reports.carried import load_report, report_data
+from flowgen_analysis.reports.differences import compare_reports
 from flowgen_analysis.reports.findings import Finding, Findings, to_text
 from flowgen_analysis.study import open_study
 from flowgen_analysis.synthesis.scenarios import load_scenario

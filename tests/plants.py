@@ -29,8 +29,8 @@ from damage import (
 
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, Query, is_column_input, is_table_input, parse_query
 from flowgen_analysis.flows.model import LOGIC_STEPS, Flow
-from flowgen_analysis.scoring.tree import pill_heads
 from flowgen_analysis.scoring.loss import Explanation, explain
+from flowgen_analysis.scoring.tree import pill_heads
 from flowgen_analysis.scoring.what_if import repaired
 
 TRIGGER = 0

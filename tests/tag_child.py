@@ -20,3 +20,14 @@ def tag_forever(path: Path, shown: Path) -> None:
             line = book.say([(f"s{i}", "foreach", True, None)])[0]
             f.write(f"{line.number}\n")
             f.flush()
+
+
+def code_forever(path: Path, shown: Path, by: str, model: str) -> None:
+    """The same with codes of what a model made, until the process is killed or has said 100."""
+    book = TagBook(path, by)
+    book.define("short", f"Too short, says {by}")
+    with shown.open("a") as f:
+        for i in range(100):
+            line = book.code((f"s{i}", model, 0), [("short", i % 2 == 0)])[0]
+            f.write(f"{line.number}\n")
+            f.flush()

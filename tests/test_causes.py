@@ -8,6 +8,7 @@ import pytest
 from damage import DAMAGES, cases, lacks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_causes import plain_causes, plain_mates, plain_repaired
 from plants import PLANTS, planted, shown, table_of
 from shared import ROOT, SHARED, needs_shared
 from strategies import flows
@@ -22,7 +23,7 @@ from flowgen_analysis.scoring.loss import explain, explain_runs, explained
 from flowgen_analysis.scoring.options import UNITS
 from flowgen_analysis.scoring.scores import score_runs
 from flowgen_analysis.scoring.tree import depths
-from flowgen_analysis.scoring.what_if import REPAIRS, repair_runs, repaired
+from flowgen_analysis.scoring.what_if import REPAIRS, repaired
 
 SAMPLES = load_samples(ROOT / "datasets/test.jsonl")
 some = settings(max_examples=150, deadline=None)
@@ -40,6 +41,33 @@ def check_causes(one, two, inputs) -> None:
     assert repaired(found, KINDS) == 1
     for kind in {c.kind for c in found.causes}:
         assert 0 <= repaired(found, [kind]) <= 1
+
+
+def check_plain(one, two, inputs) -> None:
+    """Mates, causes and repairs are those of the plain code."""
+    found = explain(one, two, inputs, lacking=lacks)
+    script = found.script
+    cost, mate, _ = plain_mates(script.pair)
+    assert (cost / UNITS, mate.tolist()) == (script.distance, script.mate.tolist())
+    plain = plain_causes(script, lacks(two))
+    assert [(c.kind, c.edits) for c in plain] == [(c.kind, c.edits) for c in found.causes]
+    paths = [(script.pair.expected.path(c.e) if c.e >= 0 else None, script.pair.generated.path(c.g) if c.g >= 0 else None) for c in plain]  # fmt: skip
+    assert paths == [(c.expected_path, c.generated_path) for c in found.causes]
+    for kinds in REPAIRS.values():
+        assert repaired(found, kinds) == plain_repaired(script, plain, kinds)
+
+
+@some
+@given(flows(), flows(), st.booleans())
+def test_compiled_is_plain(one, two, inputs):
+    check_plain(one, two, inputs)
+
+
+def test_compiled_is_plain_on_damage():
+    every = [f for s in SAMPLES for f in s.expected]
+    for (_, one, damaged, _), (_, _, other, _) in zip(cases(every, 150, 5), cases(every, 150, 6), strict=True):
+        check_plain(one, damaged, True)
+        check_plain(one, other, True)
 
 
 @some
@@ -155,7 +183,7 @@ def test_losses_add_up_over_samples_slices_and_runs():
         for model, loss, share in table.iter_rows():
             assert abs(loss - (1 - means[model])) < 1e-12
             assert abs(share - 1) < 1e-12
-    repairs = repair_runs(explained(SAMPLES, runs[:1]), {"everything": tuple(KINDS)} | dict(REPAIRS))
+    repairs = explained(SAMPLES, runs[:1], repairs={"everything": tuple(KINDS)} | dict(REPAIRS)).repairs
     table = {row["repair"]: row for row in repairs.by_repair().rows(named=True)}
     assert table["everything"]["repaired"] == 1
     assert all(row["points"] >= -0.05 for row in table.values())

@@ -15,7 +15,7 @@ from strategies import flows
 from flowgen_analysis.flows.reading import read_flow
 from flowgen_analysis.scoring.alignment import align
 from flowgen_analysis.scoring.distance import tree_distances
-from flowgen_analysis.scoring.edits import edit_script, moves, script
+from flowgen_analysis.scoring.edits import Script, edit_script, moves
 from flowgen_analysis.scoring.flowsim import flowsim, score_pairs
 from flowgen_analysis.scoring.options import UNITS, Options, compared, node_costs
 from flowgen_analysis.scoring.tree import Encoder, Kind, Tree, depths, outline_places, places
@@ -320,7 +320,7 @@ def test_options_never_lower_a_score(one, two, inputs):
     for options in (Options(soft=True), Options(unordered=True), Options(best=True)):
         assert compared([one, two], two, inputs, options).score() >= plain
     assert compared([one, two], two, inputs, Options(best=True)).score() == 1
-    soft = script(compared([one], two, inputs, Options(soft=True, unordered=True)))
+    soft = Script(compared([one], two, inputs, Options(soft=True, unordered=True)))
     assert abs(sum(e.cost for e in soft.edits) - soft.distance) < 1e-9
 
 

@@ -24,7 +24,7 @@ from flowgen_analysis.flows.model import Flow, Generation, Sample, Trigger
 from flowgen_analysis.generation.baselines.generator import generate_run
 from flowgen_analysis.generation.baselines.nearest import Nearest
 from flowgen_analysis.generation.baselines.rules import Rules
-from flowgen_analysis.scoring.edits import script
+from flowgen_analysis.scoring.edits import Script
 from flowgen_analysis.scoring.flowsim import flowsim
 from flowgen_analysis.scoring.loss import explain
 from flowgen_analysis.scoring.options import Options, compared
@@ -82,7 +82,7 @@ def check_pair(expected: Flow, generated: Flow, inputs: bool) -> None:
     pair = found.script.pair
     mates = {
         (pair.expected[e.expected_node].path, pair.generated[e.generated_node].path)
-        for e in script(compared([expected], generated, inputs)).edits
+        for e in Script(compared([expected], generated, inputs)).edits
         if e.expected_node >= 0 and e.generated_node >= 0 and pair.expected[e.expected_node].kind == Kind.STEP
     }
     beside = {

@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared import ROOT, SHARED, json_lines
 
+from flowgen_analysis.flows import mending
 from flowgen_analysis.flows.dataset import generation_to_dict, read_generation
 from flowgen_analysis.flows.mending import read_data
 from flowgen_analysis.flows.model import Flow
+from flowgen_analysis.flows.reading import flow_to_dict
 from flowgen_analysis.flows.replies import read_reply
 from flowgen_analysis.flows.structure import problems
 from flowgen_analysis.scoring.flowsim import flowsim
@@ -169,6 +171,20 @@ def mutated_data(rng: random.Random, data):
         else:
             owner[key] = str(owner[key])
     return data
+
+
+def test_what_stands_as_written_is_read_at_once_and_the_same(monkeypatch):
+    """The short way gives what the long way gives, on flows with little wrong."""
+    rng, (_, data) = random.Random(3), seeds()
+    flat = [flow_to_dict(read_data(d).flow) for d in rng.sample(data, 40)]
+    some = [mutated_data(rng, rng.choice(flat)) for _ in range(1500)] + flat
+    short = [read_data(d, strict) for d in some for strict in (False, True)]
+    direct = sum(map(mending._is_flat, some))
+    monkeypatch.setattr(mending, "_is_flat", lambda data: False)
+    long = [read_data(d, strict) for d in some for strict in (False, True)]
+    assert short == long
+    assert [r.flow and r.flow.model_dump() for r in short] == [r.flow and r.flow.model_dump() for r in long]
+    assert len(flat) <= direct < len(some)
 
 
 def judge(given) -> str:

@@ -108,7 +108,8 @@ def coverage(times: int) -> float:
             for s in drawn.order(place)[:30]
         ]
         told = estimate(CodeBook([definition("a", "c", "C"), *tags]), "c", outputs)
-        assert told.low is not None and told.high is not None
+        assert told.low is not None
+        assert told.high is not None
         held += told.low <= share <= told.high
     return held / times
 

@@ -46,7 +46,7 @@ def files(app: App) -> dict[Path, bytes]:
 
 
 @pytest.mark.fault(
-    "App: a setting that is not on offer, a button that is not there", "refused in one line, nothing written", tries=230
+    "App: a setting that is not on offer, a button that is not there", "refused in one line, nothing written", tries=220
 )
 def test_a_sheet_takes_only_what_it_offers(app: App):
     before, tried = files(app), 0
@@ -71,7 +71,7 @@ def test_a_sheet_takes_only_what_it_offers(app: App):
                 with pytest.raises(InputError):
                     sheet.handle({"type": "press", "name": name})
             assert sheet.settings == settings
-    assert tried >= 230
+    assert tried >= 220
     assert files(app) == before
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 from shared import SHARED, examples, json_lines, needs_shared
@@ -177,6 +177,7 @@ def test_an_inspect_log_without_inspect_says_what_to_install(project):
     "attributes span_kind resourceSpans context id input observations testCase metadata choices".split()
 ), st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
     st.sampled_from(["results", "body", "choices", "message", "content", "weave", "scopeSpans", "spans", "type", "x"]), inner, max_size=3), max_leaves=8)))  # fmt: skip
+@example({"resourceSpans": [{"scopeSpans": 1}]})
 def test_what_only_looks_like_an_export_is_read_or_refused(data):
     with contextlib.suppress(InputError):
         recognise([Row("f:1", data)])

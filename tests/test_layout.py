@@ -49,6 +49,8 @@ BELOW = {
     },
     "reports": {"flows", "queries", "features", "scoring", "analysis", "figures", "project", "study"},
 }
+BELOW["evidence"] = BELOW["widgets"] - {"widgets", "study"}
+BELOW["asking"] = BELOW["widgets"] | {"evidence"}
 BELOW["workbench"] = set(BELOW)
 BELOW["app"] = set(BELOW)
 BELOW["cli"] = set(BELOW)

@@ -23,7 +23,7 @@ from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.reports.content import Cell, Content
 from flowgen_analysis.reports.forms.markdown import page_markdown as markdown
-from flowgen_analysis.widgets.sheets import Causes, Compare, Shared, SliceBar
+from flowgen_analysis.widgets.sheets import Causes, Compare, Shared
 from flowgen_analysis.workbench import Workbench
 
 MODELS = ("careful", "brief", "partial")
@@ -118,7 +118,7 @@ def test_a_slice_has_one_mean_on_every_surface(workbench, content):
             assert same(mean, *(cli[model][k] for k in ("n", "mean", "low", "high")))
             assert same(mean, *(summary[model][k] for k in ("n", "mean", "low", "high")))
             assert profile[model] == mean
-            assert len(explorer.samples()) == SliceBar(Shared(slice=slice), lambda: study).study().profile(slice).n
+            assert len(explorer.samples()) == explorer.bar.state["n"] == study.profile(slice).n
         if slice == "":
             for h in workbench.headline():
                 assert same(truth[h.model], h.inputs.n, *h.inputs[1:4])
@@ -155,21 +155,21 @@ def test_a_subset_table_is_the_same_in_notebook_report_shell_and_explorer(workbe
 
 def test_a_list_a_panel_and_a_diff_give_a_sample_one_score(workbench):
     explorer = workbench.explorer()
+    explorer.pinned = explorer.index.models
     of = {(r["sample_id"], r["model"]): r["inputs"] for r in workbench.scores.by_sample().to_dicts()}
     several = [s.id for s in workbench.samples if len(s.expected) > 1][:2]
     for sample in [*(s.id for s in workbench.samples[:3]), *several]:
         explorer.selected = sample
         listed = next(r for r in explorer._panel.rows["rows"] if r["id"] == sample)
-        shown = dict(zip(explorer.index.models, listed["scores"], strict=True))
+        shown = dict(zip(explorer.shown, listed["scores"], strict=True))
         for model in MODELS:
             expected = of.get((sample, model))
             assert shown[model] == (None if expected is None else pytest.approx(expected, abs=1e-12))
         for model in ("brief", "partial"):  # one generation a sample: the panel's score is the sample's
             if of.get((sample, model)):
-                explorer._models = [model]
-                explorer._stale.add("view")
-                explorer.show()
+                explorer.pinned = (model,)
                 assert percent(of[sample, model]) in re.sub("<[^>]+>", " ", explorer._view.state["html"])
+        explorer.pinned = explorer.index.models
 
 
 # -- a difference
@@ -320,7 +320,7 @@ def test_a_stale_run_is_named_on_every_surface(tmp_path):
     wb.reload()
     surfaces: dict[str, Callable[[], object]] = {
         "notebook": lambda: wb.notes,
-        "overview": lambda: wb.overview().figure.to_json(),
+        "overview": lambda: wb.overview().state["html"],
         "table": lambda: wb.subsets(),
         "explorer": lambda: wb.explorer()._panel.means["notes"],
         "report": lambda: markdown(wb.report_content(samples=0)),

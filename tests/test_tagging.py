@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared import ROOT, examples
-from tag_child import tag_forever, write_many
+from tag_child import code_forever, tag_forever, write_many
 
 from flowgen_analysis.analysis.agreement import load_ratings
 from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
@@ -143,6 +143,36 @@ def test_a_killed_process_takes_nothing_that_was_done(tmp_path, after):
     lines = [line.number for line in TagBook(path, "ana").lines]
     assert done
     assert set(done) <= set(lines)
+
+
+def test_two_people_who_code_at_once_lose_nothing_and_see_where_they_differ(tmp_path):
+    path, context = tmp_path / "j.jsonl", processes()
+    people = [context.Process(target=code_forever, args=(path, tmp_path / by, by, "gpt")) for by in ("ana", "ben")]
+    for p in people:
+        p.start()
+    for p in people:
+        p.join(60)
+    assert [p.exitcode for p in people] == [0, 0]
+    book = TagBook(path, "cy")
+    assert len(book.lines) == 202
+    assert [len(book.codes.words((f"s{i}", "gpt", 0), "short")) for i in range(100)] == [2] * 100
+    assert set((tmp_path / "ana").read_text().split()) <= {str(line.number) for line in book.lines}
+    TagBook(path, "ben").code(("s0", "gpt", 0), [("short", False)])
+    book.refresh()
+    assert book.codes.verdict(("s0", "gpt", 0), "short") is None
+
+
+def test_a_large_journal_loses_a_bad_line_and_half_of_the_last_and_names_them(tmp_path):
+    path = tmp_path / "j.jsonl"
+    line = '{"at": "2026-01-31T09:30:00Z", "by": "ana", "sample_id": "t-%03d", "feature": "f%d", "value": true, "was": null, "note": ""}'
+    lines = [line % (i % 108, i // 108 % 24) for i in range(200_000)]
+    lines[99_999] = '{"at": "2026'
+    path.write_text("\n".join(lines) + '\n{"at": "20')
+    book = TagBook(path, "ben")
+    assert len(book.lines) == 199_999
+    assert [p.split(" ")[0] for p in book.problems] == [f"{path}:100000:"]
+    assert "half a line of 10 bytes" in load_journal(path, strict=False).torn
+    assert book.say([("t-001", "f1", False, None)])[0].number == 200_001
 
 
 def test_people_who_add_features_at_once_both_get_theirs(project):

@@ -12,7 +12,6 @@ from flowgen_analysis.flows.dataset import Run, sample_to_dict
 from flowgen_analysis.flows.model import Flow, Generation, Sample
 from flowgen_analysis.scoring.loss import LARGEST, explain_runs, explained
 from flowgen_analysis.scoring.scores import score_runs
-from flowgen_analysis.scoring.what_if import repair_runs
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def test_a_pair_too_large_to_explain():
     assert (rows["a"]["kind"], rows["b"]["kind"]) == ("too_large", "missing_step")
     scores = score_runs(samples, runs).frame
     assert rows["a"]["loss"] == pytest.approx(1 - scores.filter(sample_id="a")["inputs"][0])
-    repairs = repair_runs(explained(samples, runs)).frame.filter(sample_id="a")
+    repairs = explained(samples, runs).repairs.frame.filter(sample_id="a")
     assert set(repairs["points"]) == {0.0}
 
 

@@ -25,7 +25,6 @@ from flowgen_analysis.widgets.explorer import states
 from flowgen_analysis.widgets.explorer.explorer import Explorer
 from flowgen_analysis.widgets.explorer.history import View
 from flowgen_analysis.widgets.overview import overview
-from flowgen_analysis.widgets.sheets import Shared, SliceBar
 
 REAL = ROOT.parent / "shared" / "data" / "real" / "homeassistant"
 STATIC = ROOT / "flowgen_analysis" / "widgets" / "static"
@@ -88,7 +87,7 @@ def test_hostile_text_is_text_everywhere():
     shown = [
         explorer._view.state["html"],
         explorer.figure().to_json(),
-        overview(study_of([sample], runs)).figure.to_json(),
+        overview(study_of([sample], runs)).state["html"],
     ]
     for text in shown:
         assert "<img" not in text
@@ -103,11 +102,12 @@ def test_thirty_two_real_runs():
     assert len(explorer.index.models) == 32
     for name in [*facet_counts(explorer.index, Slice())][:4]:
         explorer.slice = name
-        assert len(explorer.to_pandas()) == len(explorer.samples()) == explorer._panel.state["n"]
+        assert len(explorer.to_pandas()) == len(explorer.samples()) == explorer.bar.state["n"]
     explorer.slice = ""
     explorer.selected = explorer.ids()[0]
-    assert sum(m["on"] for m in explorer._view.state["models"]) == 2
+    assert sum(m["on"] for m in explorer._view.state["models"]) == 3
     explorer.selected = None
+    explorer.pinned = explorer.index.models
     unread = [r["failed"] for r in explorer._panel.rows["rows"]]
     assert any("could not be read" in reason for row in unread for reason in row)
 
@@ -150,10 +150,10 @@ def test_any_state_comes_back_from_its_text_and_undo_goes_all_the_way(told, pair
     for part in ("facets", "means", "main", "rows"):
         assert getattr(other._panel, part) == getattr(explorer._panel, part), part
     last = explorer.view.filters
-    while explorer._panel.state["undo"]:
+    while explorer.bar.state["undo"]:
         explorer.handle({"type": "undo"})
     assert explorer.view.filters == View()
-    while explorer._panel.state["redo"]:
+    while explorer.bar.state["redo"]:
         explorer.handle({"type": "redo"})
     if not any(e["type"] == "undo" for e in told):
         assert explorer.view.filters == last
@@ -220,7 +220,7 @@ def test_saved_slices_go_to_a_file_and_come_back(small, tmp_path):
     explorer.slice = "foreach & steps > 3"
     assert explorer.handle({"type": "save", "name": EVIL[:60], "folder": "Mine"})[0]["error"] == ""
     again = explorer_of(*small, slices_path=path)
-    assert [s["text"] for s in again._panel.state["saved"]] == ["foreach & steps > 3"]
+    assert [s["text"] for s in again.bar.state["saved"]] == ["foreach & steps > 3"]
     path.write_text(path.read_text() + '[[slices]]\nname = "old"\nexpression = "was_a_feature"\n')
     again.tab = "slices"
     errors = {r["name"]: r["error"] for r in again._panel.main["rows"]}
@@ -228,7 +228,7 @@ def test_saved_slices_go_to_a_file_and_come_back(small, tmp_path):
     assert errors[EVIL[:60]] == ""
     path.write_text("[[slices]\n")
     again.tab = "samples"
-    assert "is not TOML" in again._panel.state["saved_problem"]
+    assert "is not TOML" in again.bar.state["saved_problem"]
     assert "is not TOML" in again.handle({"type": "save", "name": "a", "folder": ""})[0]["error"]
     assert path.read_text() == "[[slices]\n", "a file that cannot be read is not written over"
 
@@ -240,7 +240,7 @@ def test_an_explorer_tells_the_page_only_what_has_changed(small, monkeypatch):
     explorer._panel._send = lambda msg, buffers=None: sent.append(msg)
     explorer.handle({"type": "facet", "name": "notification_email", "value": True})
     assert len(sent) == 1
-    assert set(sent[0]["state"]) == {"state", "facets", "means", "main", "rows"}
+    assert set(sent[0]["state"]) == {"facets", "means", "main", "rows"}
     explorer.handle({"type": "rows", "at": 3})
     assert len(sent) == 2
     assert set(sent[1]["state"]) == {"rows"}
@@ -251,7 +251,7 @@ def test_what_is_typed_is_answered_and_changes_nothing(small):
     """The messages of the field, as the page sends them: several together are answered in order, each by its number."""
     explorer = explorer_of(*small)
     explorer.slice = "foreach & ~parallel"
-    before, answers = explorer._panel.state, []
+    before, answers = explorer.bar.state, []
     explorer._panel.send = lambda answer: answers.append(answer)
     texts = ["ste", "step:", "step:sned_email", "foreech", "step:send_email & foreach", "", "(" * 300, EVIL]
     told = [{"type": "read", "seq": str(i), "text": text, "at": len(text)} for i, text in enumerate(texts)]
@@ -269,27 +269,8 @@ def test_what_is_typed_is_answered_and_changes_nothing(small):
     assert shown[4]["reading"]["n"] == len(explorer.index.members("step:send_email & foreach"))
     assert all(s["reading"]["mistake"] for s in shown[6:])
     assert explorer.slice.text == "foreach & ~parallel"
-    assert explorer._panel.state == before
+    assert explorer.bar.state == before
     assert [p["without"] for p in before["reading"]["parts"]] == ["~parallel", "foreach"]
-
-
-def test_the_sheets_have_the_same_field(small):
-    study, shared = study_of(*small), Shared()
-    bar = SliceBar(shared, lambda: study)
-    answers = []
-    bar.send = lambda answer: answers.append(answer)
-    for i, event in enumerate([
-        {"type": "read", "text": "foreach & step:", "at": 15}, {"type": "set", "name": "slice", "value": "foreech"},
-        {"type": "set", "name": "slice", "value": " foreach  & step:log "},
-    ]):  # fmt: skip
-        bar._received(bar, {"type": "several", "events": [{**event, "seq": str(i)}]}, [])
-    assert [bool(a["error"]) for a in answers] == [False, True, False]
-    assert {c["kind"] for c in answers[0]["lines"][0]["completions"]} == {"step"}
-    assert shared.slice == "foreach & step:log"
-    bar.show()
-    read = bar.state["controls"][1]["reading"]
-    assert read["n"] == len(study.index().members(shared.slice))
-    assert [p["text"] for p in read["parts"]] == ["foreach", "step:log"]
 
 
 def test_the_page_loads_nothing():

@@ -30,21 +30,25 @@ _RATINGS = {"sample_id": pl.String, "model": pl.String, "repeat": pl.Int64, "by"
 
 def load_ratings(path: str | Path) -> pl.DataFrame:
     """The judgements in the JSONL file at `path`: `sample_id`, `model`, `repeat`, `by`, `score` (0..10), the last word of each
-    person on each generation. Raises `InputError` naming file, line and field."""
+    person on each generation. One who cannot judge a generation, or takes a score back, says so with a score of null: it has none.
+    Raises `InputError` naming file, line and field."""
     found: dict[tuple, float] = {}
     for place, data in read_json_lines(path):
         for key in ("id", "model", "score"):
             if key not in data:
                 raise InputError(f"{place} {key}", "is missing", f"`{key}`")
         score = data["score"]
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 10:
+        if score is not None and (
+            isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 10
+        ):
             raise InputError(f"{place} score", f"is {str(score)[:40]!r}", "a number from 0 to 10")
         repeat = data.get("repeat") or 0
         if not isinstance(repeat, int) or not 0 <= repeat < 2**31:
             raise InputError(f"{place} repeat", f"is {str(repeat)[:40]!r}", "a whole number, 0 or more")
         key = (str(data["id"]), str(data["model"]), repeat, str(data.get("by") or ""))
         found.pop(key, None)
-        found[key] = float(score)
+        if score is not None:
+            found[key] = float(score)
     return pl.DataFrame([(*key, score) for key, score in found.items()], _RATINGS, orient="row")
 
 

@@ -78,6 +78,11 @@ class Fields(NamedTuple):
     said: tuple[Field, ...] = ()
     aside: tuple[str, ...] = ()
 
+    def without(self, own: Collection[str]) -> "Fields":
+        """Those that the data calls otherwise."""
+        gone = [f.name for f in self.said if f.own in own]
+        return self._replace(frame=self.frame.drop(gone), said=tuple(f for f in self.said if f.own not in own))
+
 
 def fields_of(rows: Iterable[tuple[str, Mapping[str, Any]]], taken: Callable[[str], str] = lambda name: "") -> Fields:
     """The fields of (sample id, object) rows; of several rows of a sample numbers are averaged and the rest is what any of them has.
@@ -176,7 +181,7 @@ def generation_fields(generations: Iterable[Generation]) -> Fields:
 
 def _brought(generation: Generation) -> dict[str, Any]:
     extra = {k: v for k, v in (generation.model_extra or {}).items() if k not in _MAKING}
-    return {"read_as": generation.read_as, "error": generation.error, "repairs": generation.repairs, **extra}
+    return {"read_as": generation.read_as, "error": generation.error, "repairs": generation.repairs or None, **extra}
 
 
 _MAKING = frozenset("made calls suggestions failed_steps json_schema scores".split())

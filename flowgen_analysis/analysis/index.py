@@ -143,9 +143,9 @@ class SliceIndex:
         """Why means and tests over a slice say nothing: a feature or code in it was judged on samples chosen by how models did. Empty
         where they do."""
         for leaf in as_slice(slice).leaves:
-            if isinstance(leaf, Name | Words) and (name := self.columns.feature_of(leaf)) in self.chosen:
-                if why := self.chosen[name].hollow:
-                    return why
+            name = self.columns.feature_of(leaf) if isinstance(leaf, Name | Words) else ""
+            if name in self.chosen and (why := self.chosen[name].hollow):
+                return why
             if isinstance(leaf, About) and leaf.kind == "code":
                 return f"{leaf} is what people read in outputs: scores there are chosen by it, so means and tests on it say nothing"
         return ""

@@ -14,7 +14,7 @@ import typer
 from .app import HERE, DatasetArgument, JsonOption, RootOption, app, print_json, print_table, say
 from ..flows.files import InputError, read_lines
 from ..flows.versions import Version
-from ..project import Project
+from ..project import PURPOSES, Project
 
 # %% ../../nbs/cli/03_data.ipynb #cell-04
 datasets = typer.Typer(help="List the datasets of a project, or make the seeded ones.", rich_markup_mode=None)
@@ -35,15 +35,23 @@ def list_command(root: RootOption = HERE, as_json: JsonOption = False) -> None:
         without = sum(not s.expected for s in samples)
         steps = Counter(len(s.reference.components) for s in samples if s.reference)
         runs = len(project.run_paths(name))
-        rows.append({"dataset": name, "samples": len(samples), "without_flow": without, "steps": steps.total() and
+        rows.append({"dataset": name, "purpose": PURPOSES.get(name, ""), "samples": len(samples), "without_flow": without, "steps": steps.total() and
                      sum(k * n for k, n in steps.items()) / steps.total(), "runs": runs})  # fmt: skip
     if as_json:
         print_json({"datasets": rows} | ({"unreadable": {name: str(e) for name, e in bad}} if bad else {}))
     else:
         cells = [
-            [r["dataset"], str(r["samples"]), str(r["without_flow"]), f"{r['steps']:.1f}", str(r["runs"])] for r in rows
+            [
+                r["dataset"],
+                str(r["samples"]),
+                str(r["without_flow"]),
+                f"{r['steps']:.1f}",
+                str(r["runs"]),
+                r["purpose"],
+            ]
+            for r in rows
         ]
-        print_table("datasets", ["dataset", "samples", "without flow", "mean steps", "runs"], cells)
+        print_table("datasets", ["dataset", "samples", "without flow", "mean steps", "runs", "set aside"], cells)
     if bad:
         raise bad[0][1]
 

@@ -9,7 +9,7 @@ __all__ = ['generate_command', 'training_set_command', 'train_command']
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flowgen_analysis.generation.models.run import RunProgress
     from flowgen_analysis.model_runs import ModelJob
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-05
+# %% ../../nbs/cli/06_generation.ipynb #cell-06
 def _wanted(project: Project, dataset: str, slice: str, limit: int | None) -> list[str] | None:
     """Ids of the samples that are asked for; None for all. Raises `InputError`."""
     from flowgen_analysis.model_runs import slice_members
@@ -48,15 +48,16 @@ def _jobs(
     slice: str,
     limit: int | None,
     repeats: int,
+    prompts: Sequence[str] = (),
     version: str = "",
 ) -> list["ModelJob"]:
-    """A job a model of `names`; none, and nothing looked up, where no model is named."""
+    """A job a model of `names` and prompt; none, and nothing looked up, where no model is named."""
     from flowgen_analysis.model_runs import model_job
 
     only = _wanted(project, dataset, slice, limit) if names else None
-    return [model_job(project, dataset, n, perfect, only, repeats, version) for n in names]
+    return [model_job(project, dataset, n, perfect, only, repeats, prompt, version) for n in names for prompt in prompts or [""]]
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-09
+# %% ../../nbs/cli/06_generation.ipynb #cell-10
 _EVERY_S = 10
 
 
@@ -77,7 +78,7 @@ def _following(name: str) -> Iterator[Callable[["RunProgress"], None]]:
 
     yield step
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-12
+# %% ../../nbs/cli/06_generation.ipynb #cell-13
 def _estimated(job: "ModelJob") -> dict[str, Any]:
     estimate = job.estimate()
     return {"estimate": estimate._asdict(), "said": f"{job.name}: {estimate}" + (f"; {job.note}" if job.note else "")}
@@ -134,7 +135,19 @@ def _exit_code(rows: Iterable[dict[str, Any]]) -> int:
             return 2
     return 1 if any(row.get("budget_reached") for row in every) else 0
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-15
+# %% ../../nbs/cli/06_generation.ipynb #cell-16
+_ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", help="nearest, rules, learned, or one of models.toml (default: the first three)."),
+]
+_PromptOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Prompts of the project called so (prompts/createFlow.NAME.md); the run is MODEL+NAME. Repeated, each is run."
+    ),
+]
+
+# %% ../../nbs/cli/06_generation.ipynb #cell-17
 @app.command("generate")
 def generate_command(
     dataset: Annotated[
@@ -143,17 +156,13 @@ def generate_command(
             metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test)."
         ),
     ] = "",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", "-m", help="nearest, rules, learned, or one of models.toml (default: the first three)."
-        ),
-    ] = None,
+    model: _ModelOption = None,
     perfect: Annotated[
         bool,
         typer.Option("--perfect-rag", help="Show the model what the expected flow uses; the run is MODEL+perfect."),
     ] = False,
     repeats: Annotated[int, typer.Option(help="Generations a sample.")] = 1,
+    prompt: _PromptOption = None,
     slice: Annotated[str, typer.Option("--slice", help='Only some samples: "foreach & steps > 5".')] = "",
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
     budget: Annotated[
@@ -181,9 +190,11 @@ def generate_command(
     project, names = Project.open(root), model or list(BASELINES)
     dataset = project.chosen(dataset)
     offline = [n for n in names if n in BASELINES]
-    jobs = _jobs(project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats, version)
+    jobs = _jobs(
+        project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats, prompt or [], version
+    )
     for name in offline:
-        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None, version)
+        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None, prompt, version)
     done: dict[str, Any] = {"dataset": dataset, "written": []}
     if offline:
         with progress_bar("generating") as progress:
@@ -201,7 +212,7 @@ def generate_command(
     if code := _exit_code(done.get("models", {}).values()):
         raise typer.Exit(code)
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-17
+# %% ../../nbs/cli/06_generation.ipynb #cell-19
 @app.command("training-set")
 def training_set_command(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Datasets of the project.")],
@@ -254,7 +265,7 @@ def training_set_command(
 
 _NAMED = 5
 
-# %% ../../nbs/cli/06_generation.ipynb #cell-19
+# %% ../../nbs/cli/06_generation.ipynb #cell-21
 @app.command("train")
 def train_command(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that flowgen training-set wrote.")],

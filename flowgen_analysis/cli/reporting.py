@@ -49,13 +49,20 @@ def report_command(
     date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
+    fail_on_worse: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="With --compare: exit with 1 where more than N generations got worse."),
+    ] = None,
     root: RootOption = HERE,
     as_json: JsonOption = False,
-) -> None:
-    """Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or compare two reports."""
+) -> int:
+    """Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or say what changed between two."""
     _check_head(title, author, date)
     if compared:
-        return _compare(compared, dataset, root, output, date, as_json)
+        worse = _compare(compared, dataset, root, output, date, as_json)
+        return 1 if fail_on_worse is not None and worse > fail_on_worse else 0
+    if fail_on_worse is not None:
+        raise InputError("--fail-on-worse", "has nothing to compare", "--compare OLD NEW")
     from flowgen_analysis.workbench import Workbench  # brings the widgets
 
     dataset = Project.open(root).chosen(dataset)
@@ -68,6 +75,7 @@ def report_command(
         print_json({"dataset": dataset, "written": str(written)})
     else:
         say(f"wrote {written}")
+    return 0
 
 
 def _check_head(title: str, author: str, date: str) -> None:
@@ -81,21 +89,23 @@ def _check_head(title: str, author: str, date: str) -> None:
     raise InputError("--date", f"is {visible(date)[:40]!r}", "a date such as 2026-01-31")
 
 
-def _compare(paths: tuple[Path, Path], dataset: str, root: Path, output: Path | None, date: str, as_json: bool) -> None:
-    """Compare two sides: to a file, as JSON, or as lines."""
+def _compare(paths: tuple[Path, Path], dataset: str, root: Path, output: Path | None, date: str, as_json: bool) -> int:
+    """Compare two sides: to a file, as JSON, or as lines. Returns how many generations got worse."""
     if output:
         check_form(output)
     study = Study.open(Project.open(root), dataset) if dataset else None
     kept = Findings(root / "reports" / "findings").list() if dataset else []
     content = compare_sides(*open_sides(*paths, study, kept), date)
     written = write_report(content, output) if output else None
+    worse = sum(r["kind"] == "worse" for r in content.data["rows"])
     if as_json:
         told = {"written": str(written)} if written else {}
         print_json(dict(content.data) | {"summary": list(content.summary)} | told)
-        return
+        return worse
     say("\n".join(terminal_lines(content)))
     for table in content.tables():
         if table.name in ("appeared", "gone"):
             say("\n".join(f"{table.caption}: {number(kind)} {number(which)}" for kind, _, which in table.rows))
     if written:
         say(f"wrote {written}")
+    return worse

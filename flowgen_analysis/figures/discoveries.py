@@ -46,21 +46,55 @@ _HEADS = (
 )
 
 # %% ../../nbs/figures/06_discoveries.ipynb #cell-05
-def board_html(found: Board, about: str) -> str:
-    """A board as a table, a row a slice. about: whose it is, in words."""
-    if found.frame.is_empty():
-        told = f"Nothing stands out from chance for {escape(about)}."
-        return f'<p class="fg-empty">{told}</p><p class="fg-caption">{escape(found.family)}</p>'
+def board_html(
+    found: Board | None, about: str, features: pl.DataFrame | None = None, titles: Mapping[str, str] | None = None
+) -> str:
+    """A board as a table, a row a slice; features (`analysis.board.features_apart`) are a group before it, on the same axis. about:
+    whose it is, in words. titles: of features. No board, while it is
+    searched for: the features alone."""
+    found, waits = found or Board(0, 0, pl.DataFrame({"board": []})), found is None
+    empty = found.frame.is_empty() and not waits
+    nothing = f'<p class="fg-empty">Nothing stands out from chance for {escape(about)}.</p>' if empty else ""
+    if found.frame.is_empty() and features is None:
+        return "" if waits else f'{nothing}<p class="fg-caption">{escape(found.family)}</p>'
     rows = list(found.frame.iter_rows(named=True))
-    reach = min(1.0, max(0.1, *(abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None)))
-    head = "".join(f'<th scope="col" title="{h}">{t}</th>' for t, h in _HEADS)
-    body = "".join(_board_row(row, reach) for row in rows)
-    table = f'<table class="fg-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    asked = [] if features is None else [r for r in features.iter_rows(named=True) if r["effect"] is not None]
+    sizes = [abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None]
+    sizes += [abs(r["effect"]) for r in asked]
+    reach = min(1.0, max(0.1, *sizes)) if sizes else 1.0
+    ends = f'<span class="fg-ends" aria-hidden="true"><span>−{100 * reach:.0f}</span><span>0</span><span>+{100 * reach:.0f}</span></span>'
+    head = "".join(f'<th scope="col" title="{h}">{t or ends}</th>' for t, h in _HEADS)
+    body = f"<tbody>{''.join(_board_row(row, reach) for row in rows)}</tbody>" if rows else ""
+    if asked:
+        own = "".join(_feature_row(r, (titles or {}).get(r["slice"], r["slice"]), reach) for r in asked)
+        body = f"<tbody>{_group('Features')}{own}</tbody>" + (
+            body.replace("<tbody>", f"<tbody>{_group('Found in the data')}", 1)
+        )
+    table = f'<table class="fg-table fg-board"><thead><tr>{head}</tr></thead>{body}</table>'
     told = f"{escape(about)}. {escape(found.family)} Each row counts what the rows above it leave."
     told += f" Exploratory: rows marked ○ are what chance finds (p ≥ {LEVEL})." if found.exploratory else ""
-    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">{told}</p>'
+    told += " Features: p is q over the features." if asked else ""
+    return f'{nothing}<div class="fg-scroll">{table}</div><p class="fg-caption">{told}</p>'
 
 
+def _group(title: str) -> str:
+    return f'<tr class="fg-group"><th colspan="{len(_HEADS)}" scope="rowgroup">{title}</th></tr>'
+
+
+def _feature_row(row: Mapping, title: str, reach: float) -> str:
+    real = row["q"] is not None and row["q"] < LEVEL
+    css, mark = ("fg-num", "") if real else ("fg-few", '<i class="fg-ring">○</i> ')
+    low, high = (None if row[k] is None else -row[k] for k in ("high", "low"))
+    return (
+        f'<tr><th scope="row" class="fg-feature">{slice_button(row["slice"], title)}</th><td class="fg-count">{row["n"]}</td>'
+        f'<td class="{css}">{percent(row["score"])}</td><td class="fg-count">{percent(row["others"])}</td>'
+        f'<td class="{css}">{mark}{signed(-row["effect"])} <span class="fg-interval">{span(low, high)}</span></td>'
+        f"<td>{drawn(-row['effect'], low, high, reach, real)}</td>"
+        f'<td class="fg-count" title="share of its loss that lies there">{_share_cell(row["coverage"])}</td>'
+        f'<td class="fg-none">–</td><td class="{css}">{escape_title(p_value(row["q"]))}</td></tr>'
+    )
+
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-06
 def _board_row(row: Mapping, reach: float) -> str:
     real = row["p"] is not None and row["p"] <= LEVEL
     css = "fg-num" if real else "fg-few"
@@ -108,7 +142,7 @@ def _held_cell(row: Mapping, css: str) -> str:
     again = f"found again in {percent(row['found_again'])}% of searches of half the samples"
     return f'<td class="{css}" title="{again}">{signed(-row["held_effect"])} <span class="fg-interval">{span(low, high)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-09
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-10
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
     largest first."""
@@ -119,7 +153,7 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     weight = {
         kind: sum(cells[m, kind]["loss"] for m in models if (m, kind) in cells) for kind in frame["kind"].unique()
     }
-    kinds = sorted(weight, key=lambda kind: (-weight[kind], kind))
+    kinds = _worth_showing(frame, sorted(weight, key=lambda kind: (-weight[kind], kind)), shown)
     most = max(r["share"] for r in cells.values()) or 1.0
     head = "".join(
         f'<th scope="col"><i class="fg-dot" style="background:{colours[m]}"></i>{escape(m)}</th>' for m in models
@@ -141,6 +175,20 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>'
 
 
+def _worth_showing(frame: pl.DataFrame, kinds: list[str], shown: int) -> list[str]:
+    """The kinds in their order, but so that the three largest of every model are among the first `shown`, if they fit."""
+    top = (
+        frame.sort("loss", "kind", descending=[True, False])
+        .group_by("model", maintain_order=True)
+        .head(3)["kind"]
+        .unique()
+        .to_list()
+    )
+    first = [k for k in kinds if k in top][:shown]
+    first += [k for k in kinds if k not in first][: shown - len(first)]
+    return [*(k for k in kinds if k in first), *(k for k in kinds if k not in first)]
+
+
 def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     if row is None:
         return '<td class="fg-none">–</td>'
@@ -152,7 +200,7 @@ def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     bar = f'<i class="fg-share" style="width:{64 * row["share"] / most:.0f}px;background:{colour}"></i>'
     return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}% <span class="fg-interval">{interval(share)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-12
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-13
 def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, shown: int = 12) -> str:
     """`analysis.causes.worth_table` drawn: a row a repair, a column a model, the points that it would bring. shown: rows."""
     if frame.is_empty():
@@ -181,7 +229,7 @@ def _repair_cell(row: Mapping | None) -> str:
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{signed(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-15
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-16
 def queue_html(frame: pl.DataFrame, requirements: Mapping[str, str], shown: int = 20) -> str:
     """`analysis.review_queue` as a table of samples: why each is worth reading, best and worst score of the models."""
     if frame.is_empty():

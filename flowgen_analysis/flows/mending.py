@@ -9,10 +9,11 @@ __all__ = ['ReadResult', 'unreadable', 'read_data']
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .files import InputError
-from .limits import check_data, check_flow
+from .limits import MAX_INPUTS, MAX_NESTING, MAX_VALUE, check_data, check_flow
 from .model import BLOCK_STEPS, Flow
 from .reading import read_flow
 
@@ -145,8 +146,8 @@ def _mend_steps(flow: dict, notes: _Notes) -> None:
     for step, place in flat:
         _mend_inputs(step, place, notes)
         name = step.get("name")
-        logic = re.sub(r"[^A-Za-z]", "", name).upper() if isinstance(name, str) and len(name) < 20 else ""
-        if logic in _BLOCK_NAMES and name != logic and "category" not in step:
+        logic = _logic_name(name) if isinstance(name, str) else name
+        if name != logic and "category" not in step:
             step["name"] = logic
             notes.add("logic", f"{place}.name: {_short(name)} read as {logic}")
         for key in {"step", "order", "block"} & set(step):
@@ -172,7 +173,55 @@ def _mend_numbers(flat: list[tuple[dict, str]], notes: _Notes) -> None:
             step["block"] = None
             notes.add("top", f"{place}.block: {_short(block)} read as none")
 
-# %% ../../nbs/flows/06_mending.ipynb #cell-12
+# %% ../../nbs/flows/06_mending.ipynb #cell-13
+_KEYS, _STEP_KEYS = {"trigger", "components"}, {"annotation", "name", "step", "block", "inputs"}
+
+
+@lru_cache(1024)
+def _logic_name(name: str) -> str:
+    """The name of the block that a step's name can only mean, or the name."""
+    logic = re.sub(r"[^A-Za-z]", "", name).upper() if len(name) < 20 else ""
+    return logic if logic in _BLOCK_NAMES else name
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether data is a flow as our files write it, with nothing to mend and far from every limit."""
+    if type(data) is not dict or data.keys() != _KEYS:
+        return False
+    trigger, steps = data["trigger"], data["components"]
+    if type(steps) is not list or len(steps) > MAX_NESTING:
+        return False
+    texts: list[Any] = []
+    if trigger is not None:
+        if type(trigger) is not dict or "type" not in trigger or not trigger.keys() <= {"annotation", "type", "inputs"}:
+            return False
+        texts += (trigger["type"], trigger.get("annotation", ""))
+    for s in steps:
+        if (
+            type(s) is not dict
+            or not s.keys() <= _STEP_KEYS
+            or type(s.get("step")) is not int
+            or type(s.get("name")) is not str
+        ):
+            return False
+        block = s.get("block")
+        if (block is not None and (type(block) is not int or block < 1)) or _logic_name(s["name"]) != s["name"]:
+            return False
+        texts += (s["name"], s.get("annotation", ""))
+    for owner in steps if trigger is None else (trigger, *steps):
+        inputs = owner.get("inputs", [])
+        if type(inputs) is not list or not all(type(i) is dict and i.keys() == {"name", "value"} for i in inputs):
+            return False
+        texts += [text for i in inputs for text in (i["name"], i["value"])]
+    if not all(type(text) is str for text in texts) or len(texts) > MAX_INPUTS:
+        return False
+    whole = "".join(texts)
+    return len(whole) <= MAX_VALUE and (whole.isascii() or not _HALF.search(whole))
+
+
+_HALF = re.compile(r"[\ud800-\udfff]")
+
+# %% ../../nbs/flows/06_mending.ipynb #cell-14
 def _unwrap(data: Any, notes: _Notes) -> Any:
     for _ in range(3):
         if isinstance(data, Mapping) and not {"components", "trigger"} & set(data):
@@ -206,6 +255,8 @@ def read_data(data: Any, strict: bool = False, where: str = "flow", notes: tuple
 
     strict: what needs mending is unreadable. where: how the reason names the data. notes: what was repaired before.
     """
+    if not notes and _is_flat(data):
+        return ReadResult(Flow.model_validate(data), "clean", [])
     done = _Notes(*notes)
     try:
         check_data(data, where)

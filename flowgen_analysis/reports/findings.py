@@ -255,6 +255,15 @@ class Findings:
                 raise InputError(str(path), f"cannot be deleted ({reason(e)})") from None
         return path
 
+    def edit(self, number: int, title: str, note: str) -> Path:
+        """Give the finding at this place (from 1) another title and note, in its file. Raises `InputError`."""
+        if not title.strip():
+            raise InputError("title", "is empty", "text")
+        with self._alone():
+            path = self._at(number)
+            found = from_text(read_text(path, MAX_SETTINGS), str(path))
+            return write_text(path, to_text(found._replace(title=" ".join(title.split()), note=note)))
+
     def reorder(self, numbers: Sequence[int]) -> "list[Path]":
         """Put the findings in this order: all their places (from 1), each once. Raises `InputError` for anything else."""
         with self._alone():

@@ -43,12 +43,11 @@ from .options import UNITS
 from flowgen_analysis.scoring.tree import (
     END,
     FIELD,
-    Facts,
     HEAD,
     HOLDER,
     INPUT,
-    INPUTS,
     INPUT_ROLE,
+    INPUTS,
     IS_COLUMN,
     IS_PILL,
     IS_TABLE,
@@ -56,7 +55,6 @@ from flowgen_analysis.scoring.tree import (
     LABEL,
     LOGICAL,
     PARENT,
-    Places,
     QUERY,
     RAW,
     ROLE,
@@ -64,6 +62,9 @@ from flowgen_analysis.scoring.tree import (
     TEXT,
     TRIGGER,
     UNPARSED,
+    Facts,
+    Places,
+    inner,
 )
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-04
@@ -113,7 +114,7 @@ class _At(NamedTuple):
     lacks: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _read(facts, e, g, mate, lacks):
     """A script as the rules look at it."""
     n, m = len(g), len(e)
@@ -140,7 +141,7 @@ def _read(facts, e, g, mate, lacks):
     return at
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-08
-@njit(cache=True, nogil=True)
+@inner
 def _put(steps, seq, where, count, n, key, value):
     """Remember what a step is, behind all others unless it is known."""
     if steps[key] < 0:
@@ -150,27 +151,27 @@ def _put(steps, seq, where, count, n, key, value):
     steps[key] = value
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pair(at, e, g):
     """The expected step e is the generated step g."""
     _put(at.steps, at.seq_e, at.where_e, at.count, 0, e, g)
     _put(at.steps_g, at.seq_g, at.where_g, at.count, 1, g, e)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _drop(steps, seq, where, key):
     """Forget what a step is."""
     steps[key] = -1
     seq[where[key]] = -1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _loose(rows, steps):
     """The steps and triggers of a side that are no one's."""
     return np.array([i for i in range(len(rows)) if rows[i, KIND] == 3 and steps[i] < 0], np.int32)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _name_heads(at):
     """Learn how the expected flow names in its pills what the generated flow has."""
     for n in range(at.count[2]):
@@ -188,7 +189,7 @@ def _name_heads(at):
                 _name(at, i, k)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _name(at, e, g):
     if at.e[e, ROLE] == at.g[g, ROLE]:
         head = at.g[g, HEAD]
@@ -200,7 +201,7 @@ def _name(at, e, g):
         at.facts.to[head] = at.e[e, HEAD]
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-09
-@njit(cache=True, nogil=True)
+@inner
 def _count(rows, nodes, label):
     """How many of some nodes have a label."""
     found = 0
@@ -209,7 +210,7 @@ def _count(rows, nodes, label):
     return found
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-11
-@njit(cache=True, nogil=True)
+@inner
 def _says(at, e, g):
     """Whether the generated text g says e once its pills are named as the expected flow names the steps and the trigger."""
     f = at.facts
@@ -230,7 +231,7 @@ def _says(at, e, g):
     return here == end
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_put_off(at, e, g):
     """Whether nothing but pills differs, each of which follows."""
     f = at.facts
@@ -244,7 +245,7 @@ def _is_put_off(at, e, g):
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _value_kind(at, e, g):
     """What is wrong with a value, as `kinds.value_kind`."""
     if _is_put_off(at, e, g):
@@ -254,7 +255,7 @@ def _value_kind(at, e, g):
     return WRONG_PILL if f.row[e] != f.row[g] and some else WRONG_VALUE
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _values(rows, step):
     """Where the values of a step begin and end, among other nodes of its inputs."""
     top = step + 1
@@ -263,7 +264,7 @@ def _values(rows, step):
     return top, top
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-12
-@njit(cache=True, nogil=True)
+@inner
 def _total(rows, step):
     """How many values a step has."""
     start, end = _values(rows, step)
@@ -273,7 +274,7 @@ def _total(rows, step):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _common(at, e, g):
     """How many values two steps share."""
     (start, end), (start_g, end_g) = _values(at.e, e), _values(at.g, g)
@@ -293,19 +294,19 @@ def _common(at, e, g):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _most(at, e, g):
     """How many values the one has that has more of them."""
     return max(_total(at.e, e), _total(at.g, g))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _shares_values(at, e, g):
     """Whether two steps share half of their values, or more."""
     return 2 * _common(at, e, g) >= max(_most(at, e, g), 1)
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-14
-@njit(cache=True, nogil=True)
+@inner
 def _inside(at, e, g):
     """The first expected step inside e whose mate is outside g, and the first outside e whose mate is inside g, or -1."""
     lost = taken = -1
@@ -320,7 +321,7 @@ def _inside(at, e, g):
     return lost, taken
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _overlap(at, e, g):
     """How many steps inside e are inside g."""
     found = 0
@@ -329,7 +330,7 @@ def _overlap(at, e, g):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _held(rows, step):
     """How many steps are inside a step."""
     found = 0
@@ -338,13 +339,13 @@ def _held(rows, step):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _same_parent(at, e, g):
     """Whether two steps are in one block."""
     return at.steps[at.e[e, PARENT]] == at.g[g, PARENT]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _same_place(at, e, g):
     """Whether no step that is on both sides comes between two places, and they are in the same block as far as there is one."""
     above, above_g = at.e[e, PARENT], at.g[g, PARENT]
@@ -366,7 +367,7 @@ def _same_place(at, e, g):
 MOVED, ALONG, RENAMED, KEPT = range(1, 5)  # how an expected step differs from the generated one; 0 for not at all
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pair_up(at, edits):
     """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
     _swap_nested(at)
@@ -378,20 +379,18 @@ def _pair_up(at, edits):
             if at.e[e + i, KIND] == 3:
                 _pair(at, e + i, g + i)
                 at.how[e + i] = MOVED if i == 0 else ALONG
-    _pair_best(at, MOVED, _MOVED)
-    _pair_best(at, RENAMED, _SAME_ACTION)
-    _pair_best(at, RENAMED, _SAME_BLOCK)
-    _pair_best(at, MOVED, _MOVED_ACTION)
+    for rule in range(4):
+        _pair_best(at, RENAMED if rule in (_SAME_ACTION, _SAME_BLOCK) else MOVED, rule)
     for e in range(len(at.e)):  # parents come first
         above = at.e[e, PARENT]
-        if at.how[e] == MOVED and (at.how[above] == MOVED or at.how[above] == ALONG):
-            if at.steps[above] == at.g[at.steps[e], PARENT]:
-                at.how[e] = ALONG
+        along = at.how[above] == MOVED or at.how[above] == ALONG
+        if at.how[e] == MOVED and along and at.steps[above] == at.g[at.steps[e], PARENT]:
+            at.how[e] = ALONG
     _name_heads(at)
     _put_in_order(at)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _put_in_order(at):
     """Of steps that moved past each other the first has moved, and the others with it; who passed no one has not moved.
 
@@ -417,12 +416,12 @@ def _put_in_order(at):
             at.moved_with[e] = first
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-18
-@njit(cache=True, nogil=True)
+@inner
 def _is_nested(rows, one, two):
     return rows[one, LABEL] == rows[two, LABEL] and (rows[one, PARENT] == two or rows[two, PARENT] == one)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _swap_nested(at):
     """Where a block and the block around it have one name, pair the one that shares more values."""
     left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
@@ -448,15 +447,16 @@ def _swap_nested(at):
                 break
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-19
-@njit(cache=True, nogil=True)
+@inner
 def _take_back(at):
     """Where the script makes one step of another of its name, and elsewhere the very step is, pair the two that are equal."""
     same = []
     for n in range(at.count[0]):
         e = at.seq_e[n]
-        if e >= 0 and at.e[e, LABEL] == at.g[at.steps[e], LABEL]:
-            if _common(at, e, at.steps[e]) + 1 < _most(at, e, at.steps[e]):
-                same.append(e)
+        if e < 0 or at.e[e, LABEL] != at.g[at.steps[e], LABEL]:
+            continue
+        if _common(at, e, at.steps[e]) + 1 < _most(at, e, at.steps[e]):
+            same.append(e)
     left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
     if not same:
         return
@@ -470,11 +470,11 @@ def _take_back(at):
                     at.how[other] = MOVED
     for other in right:
         for e in same:
-            if at.e[e, LABEL] == at.g[other, LABEL] and at.steps[e] >= 0 and at.steps_g[other] < 0:
-                if _is_equal(at, e, other):
-                    _drop(at.steps_g, at.seq_g, at.where_g, at.steps[e])
-                    _pair(at, e, other)
-                    at.how[e] = MOVED
+            alone = at.e[e, LABEL] == at.g[other, LABEL] and at.steps[e] >= 0 and at.steps_g[other] < 0
+            if alone and _is_equal(at, e, other):
+                _drop(at.steps_g, at.seq_g, at.where_g, at.steps[e])
+                _pair(at, e, other)
+                at.how[e] = MOVED
     for first in range(len(same)):
         label = at.e[same[first], LABEL]
         met = False
@@ -489,7 +489,7 @@ def _take_back(at):
     _name_heads(at)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _exchange(at, one, two):
     """Pair two steps with each other's mates where that is better and one of them is then equal."""
     if at.steps[one] < 0 or at.steps[two] < 0 or at.how[one] or at.how[two]:
@@ -502,25 +502,30 @@ def _exchange(at, one, two):
         at.how[one] = at.how[two] = MOVED
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_equal(at, e, g):
     return _common(at, e, g) == _most(at, e, g)
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-20
-@njit(cache=True, nogil=True)
+@inner
 def _pair_best(at, how, rule):
     """Pair what a rule says is one step, most steps in common first, until it says so of no more."""
+    size, most = len(at.e) * len(at.g), 1 << 12  # more than two steps of a pair that is explained can share
     while True:
         left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
-        keys = []
+        keys, count = np.empty(len(left) * len(right), np.int64), 0
         for i in left:
             for k in right:
                 if _is_one(at, i, k, rule):
-                    keys.append((-np.int64(_overlap(at, i, k)), -np.int64(_common(at, i, k)), np.int64(i), np.int64(k)))
-        if not keys:
+                    rank = (most - _overlap(at, i, k)) * most + most - _common(at, i, k)
+                    keys[count] = rank * size + i * len(at.g) + k
+                    count += 1
+        if not count:
             return
+        keys = keys[:count]
         keys.sort()
-        for _, _, i, k in keys:
+        for key in keys:
+            i, k = key % size // len(at.g), key % size % len(at.g)
             if at.steps[i] < 0 and at.steps_g[k] < 0:
                 _pair(at, i, k)
                 at.how[i] = how
@@ -530,7 +535,7 @@ def _pair_best(at, how, rule):
 _MOVED, _SAME_ACTION, _SAME_BLOCK, _MOVED_ACTION = range(4)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_one(at, e, g, rule):
     """Whether an expected and a generated step are one by a rule."""
     trigger, trigger_g = at.e[e, ROLE] == TRIGGER, at.g[g, ROLE] == TRIGGER
@@ -552,7 +557,7 @@ def _is_one(at, e, g, rule):
     return not (trigger or trigger_g or logic or logic_g) and _shares_values(at, e, g)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_moved(at, e, g):
     """Whether an expected and a generated step of one name are one step that moved."""
     if at.e[e, LABEL] != at.g[g, LABEL] or at.e[e, ROLE] != STEP:
@@ -576,7 +581,7 @@ def _is_moved(at, e, g):
 _BRANCH, _CATCH, _TRY, _FOREACH = range(4)  # of `NAMED`
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_dependency(at, e):
     """Whether a step that the generated flow has cannot do without the missing step e."""
     label, parent = at.e[e, LABEL], at.e[e, PARENT]
@@ -602,7 +607,7 @@ def _is_dependency(at, e):
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _step_kind(at, e, g):
     """The kind of a step or trigger that is missing (g is -1), extra (e is -1), or has another name."""
     row = at.e[e] if e >= 0 else at.g[g]
@@ -618,7 +623,7 @@ def _step_kind(at, e, g):
     return WRONG_LOGIC if logic and at.facts.logic[at.g[g, LABEL]] else WRONG_STEP
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_whole(at, e):
     """Whether a step has become another block, with other inputs."""
     g = at.steps[e]
@@ -643,7 +648,7 @@ class _Mistakes(NamedTuple):
 _WHAT, _OF_E, _OF_G, _WITHIN, _SHIFTS, _HAS_E, _TAKEN = range(7)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add(all_, kind, e, g, within, shifts):
     n = all_.count[0]
     all_.rows[n, 0], all_.rows[n, 1], all_.rows[n, 2], all_.rows[n, 3] = kind, e, g, within
@@ -652,7 +657,7 @@ def _add(all_, kind, e, g, within, shifts):
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _own(all_, n, e, e_end, g, g_end):
     """The nodes from e to its end and from g to its end are wrong by a mistake."""
     for i in range(e, e_end):
@@ -662,14 +667,14 @@ def _own(all_, n, e, e_end, g, g_end):
         all_.of_g[k] = n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add_whole(at, all_, kind, e, g, within):
     """A mistake that is about whole inputs."""
     n = _add(all_, kind, e, g, within, 1)
     _own(all_, n, e, at.e[e, END] if e >= 0 else e, g, at.g[g, END] if g >= 0 else g)
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-27
-@njit(cache=True, nogil=True)
+@inner
 def _find_mistakes(at):
     """What is wrong with the steps that are on both sides."""
     n, m = len(at.g), len(at.e)
@@ -691,14 +696,14 @@ def _find_mistakes(at):
     return all_
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _inputs(rows, step):
     """The nodes of the inputs of a step, a simple input or a query each."""
     start, end = _values(rows, step)
     return np.array([i for i in range(start, end) if rows[i, PARENT] == step + 1], np.int32)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _step_mistakes(at, all_, e, g, moved):
     """What is wrong with the inputs of a step that is on both sides."""
     left, right = _inputs(at.e, e), _inputs(at.g, g)
@@ -729,7 +734,7 @@ def _step_mistakes(at, all_, e, g, moved):
             _add_whole(at, all_, EXTRA_INPUT, -1, k, -1)
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-28
-@njit(cache=True, nogil=True)
+@inner
 def _same_value(at, i, k):
     """Whether two inputs have one value, pills that follow aside."""
     f = at.facts
@@ -746,7 +751,7 @@ def _same_value(at, i, k):
     return True
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-29
-@njit(cache=True, nogil=True)
+@inner
 def _input_mistakes(at, all_, i, k, moved):
     """What is wrong with an input that is on both sides; what follows is no mistake in a step that moved."""
     one, two = at.e[i, TEXT], at.g[k, TEXT]
@@ -771,20 +776,20 @@ def _input_mistakes(at, all_, i, k, moved):
     _add_logicals(at, all_, i, k, first)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fields(rows, query):
     """The fields of the clauses of a query; operator and value come behind each."""
     return np.array([n for n in range(query + 1, rows[query, END]) if rows[n, ROLE] == FIELD], np.int32)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _part(rows, field, part):
     """The text of a part of a clause: its field, operator or value, 0 where it has none."""
     at = field + part
     return rows[at, TEXT] if at < len(rows) and rows[at, ROLE] == FIELD + part else 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _clause_pairs(at, left, right):
     """For each expected clause the generated one that is most like it, each with one other, or -1."""
     found, taken = np.full(len(left), -1, np.int32), np.zeros(len(right), np.bool_)
@@ -805,7 +810,7 @@ def _clause_pairs(at, left, right):
     return found, taken
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-30
-@njit(cache=True, nogil=True)
+@inner
 def _query_mistakes(at, all_, i, k, moved):
     """What is wrong with the clauses of a query that is on both sides."""
     left, right = _fields(at.e, i), _fields(at.g, k)
@@ -823,7 +828,7 @@ def _query_mistakes(at, all_, i, k, moved):
             _own(all_, new, 0, 0, right[b], right[b] + 2 + (_part(at.g, right[b], 2) > 0))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _clause_mistakes(at, all_, query, e, g, moved):
     """What differs between two clauses. An operator says whether there is a value."""
     field, field_g = at.e[e, TEXT], at.g[g, TEXT]
@@ -846,7 +851,7 @@ def _clause_mistakes(at, all_, query, e, g, moved):
             _own(all_, new, e + 2, e + 2 + (value > 0), g + 2, g + 2 + (value_g > 0))
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-31
-@njit(cache=True, nogil=True)
+@inner
 def _add_logicals(at, all_, i, k, first):
     """What joins the clauses of a query has no place of its own: what is left over comes and goes with a clause."""
     left = [n for n in range(i, at.e[i, END]) if at.e[n, ROLE] == LOGICAL]
@@ -873,7 +878,7 @@ def _add_logicals(at, all_, i, k, first):
 _MISSING, _EXTRA, _WHOLE, _ON_BOTH, _IS_MOVED, _IS_KEPT, _ALONE = range(1, 8)  # what a group of edits belongs to
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _key(at, i, k):
     """What an edit of the nodes i and k belongs to: a step that is missing, extra, has become another block, or is on both sides."""
     e = at.e[i, HOLDER] if i >= 0 else -1
@@ -886,7 +891,7 @@ def _key(at, i, k):
     return (_WHOLE if _is_whole(at, e) else _ON_BOTH), e
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _owners(at, all_, i, k):
     """The mistakes whose nodes an edit changes, two at most, the first of them first."""
     one = all_.of_e[i] if i >= 0 else -1
@@ -898,7 +903,7 @@ def _owners(at, all_, i, k):
     return (one, two) if one >= 0 else (two, -1)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _shifted(at, all_, e, i):
     """The mistake of a step that put an edit of it out of line: of its query, else of the step's input names; or -1."""
     while i >= 0 and not (at.e[i, ROLE] == INPUTS or (at.e[i, ROLE] == QUERY and at.e[i, LABEL])):
@@ -913,7 +918,7 @@ def _shifted(at, all_, e, i):
     return best
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _top(at, e):
     """The step that moved and that the step e moved along with."""
     while at.how[e] == ALONG or at.moved_with[e] >= 0:
@@ -993,7 +998,7 @@ def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
     return found
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-35
-@njit(cache=True, nogil=True)
+@inner
 def _give_away(group, of, base, groups):
     """Give the edits of steps that are in place to the nearest step that is missing, extra or moved, which put them out."""
     kept = [base + k for k in range(groups) if of[k, 0] == _IS_KEPT]
@@ -1018,7 +1023,7 @@ def _give_away(group, of, base, groups):
                 break
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _told(at, what, node, edits):
     """The kind of a group of edits, and the nodes that it is about."""
     if what == _ALONE:
@@ -1031,7 +1036,7 @@ def _told(at, what, node, edits):
     if what == _EXTRA:
         return _step_kind(at, -1, node), -1, node
     g = at.steps[node]
-    if what == _MISSING or what == _WHOLE:
+    if what in (_MISSING, _WHOLE):
         return _step_kind(at, node, g), node, g
     lost, taken = _inside(at, node, g)
     about = lost if lost >= 0 else taken

@@ -29,6 +29,7 @@ from flowgen_analysis.scoring.tree import (
     ROLE,
     STEP,
     TRIGGER,
+    inner,
     text_facts,
 )
 
@@ -36,7 +37,7 @@ from flowgen_analysis.scoring.tree import (
 _LOGIC_GROUP, _NEVER = 3, 6
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _group(row, logic):
     """What may take a node's place: an action or subflow another, a trigger another, a logic step only its like."""
     if row[KIND] != 3:
@@ -44,7 +45,7 @@ def _group(row, logic):
     return 1 if row[ROLE] == TRIGGER else _LOGIC_GROUP if logic[row[LABEL]] else 2
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _weights(n, m, steps, steps_g):
     """What one of FlowSim's units weighs, one of the step names, of the blocks and of the rest, each more than all that come
     after it; 0 for those that there is no room for."""
@@ -222,8 +223,8 @@ def edit_script(
     flows = [read_flow(expected, "expected")] if one else list(expected)
     return Script(compared(flows, read_flow(generated, "generated"), inputs, options))
 
-# %% ../../nbs/scoring/07_edits.ipynb #cell-19
-@njit(cache=True, nogil=True)
+# %% ../../nbs/scoring/07_edits.ipynb #cell-20
+@inner
 def _loose_subtrees(rows, mate):
     """The subtrees of steps none of whose nodes that cost something has a mate."""
     found = []
@@ -237,7 +238,7 @@ def _loose_subtrees(rows, mate):
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _same_shape(e, i, g, k):
     """Whether two subtrees are equal, labels and nesting."""
     size = e[i, END] - i
@@ -249,7 +250,7 @@ def _same_shape(e, i, g, k):
             return False
     return True
 
-# %% ../../nbs/scoring/07_edits.ipynb #cell-20
+# %% ../../nbs/scoring/07_edits.ipynb #cell-21
 @njit(cache=True, nogil=True)
 def find_moves(e, g, of_e, of_g, edits):
     """The expected and the generated step of each subtree that a script deletes at one place and inserts, equal, at another."""
@@ -286,6 +287,7 @@ def find_moves(e, g, of_e, of_g, edits):
             gone[k] = -1
     return found[:count]
 
+
 def moves(found: Script) -> list[Move]:
     """The subtrees that a script deletes at one place and inserts, equal, at another."""
     expected, generated, nodes = found.pair.expected, found.pair.generated, found.nodes
@@ -294,7 +296,9 @@ def moves(found: Script) -> list[Move]:
     pairs = []
     for e, g in find_moves(expected.rows, generated.rows, of_e, found.mate, nodes).tolist():
         size = expected.rows[e, END] - e
-        lost, come = ((nodes[:, n] >= top) & (nodes[:, n] < top + size) & (nodes[:, 1 - n] < 0) for n, top in ((0, g), (1, e)))
+        lost, come = (
+            (nodes[:, n] >= top) & (nodes[:, n] < top + size) & (nodes[:, 1 - n] < 0) for n, top in ((0, g), (1, e))
+        )
         edits = tuple(np.flatnonzero(lost | come).tolist())
         pairs.append(Move(expected.path(e), generated.path(g), expected[e].text, edits))
     return pairs

@@ -115,7 +115,7 @@ def unreadable(reason: str | None, options: Options = PLAIN) -> Explanation:
     text = " ".join((reason or "no flow in the output").split())
     return Explanation(None, [Cause("unreadable", "", None, None, 1.0, (), f"{KINDS['unreadable']}: {text}")], options)
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-14
+# %% ../../nbs/scoring/10_loss.ipynb #cell-15
 _KEYS = {"sample_id": pl.String, "model": pl.String, "repeat": pl.Int64}
 _TOLD = {
     "kind": pl.String, "subject": pl.String, "expected_path": pl.String, "generated_path": pl.String, "loss": pl.Float64,
@@ -175,7 +175,7 @@ class Losses(NamedTuple):
         """The frame as pandas."""
         return self.frame.to_pandas()
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-16
+# %% ../../nbs/scoring/10_loss.ipynb #cell-17
 class _Explained(NamedTuple):
     """Of each pair the distance in `UNITS` and the nodes that are not free (`sums`), where its causes end, and what each repair
     makes of its score, -1 where nothing. Of each cause its kind, the nodes that it is about and how many edits it is, and its
@@ -223,7 +223,7 @@ def _explain_pairs(facts, rows, starts, pairs, lacks, lacks_starts, wanted):
         sums[p, 0], sums[p, 1], ends[p] = distance, size, total
     return _Explained(sums, ends, scores, causes[:total], losses[:total])
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-17
+# %% ../../nbs/scoring/10_loss.ipynb #cell-18
 Progress = Callable[[int, int], None]
 _CHUNK = 2000  # generations explained together, those of a sample side by side
 
@@ -234,7 +234,7 @@ class Explained(NamedTuple):
     losses: Losses
     repairs: Repairs
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-18
+# %% ../../nbs/scoring/10_loss.ipynb #cell-19
 class _Rows:
     """What becomes the tables: of each generation its score and which expected flow it is, what each repair makes of it, and a
     row a cause."""
@@ -251,11 +251,15 @@ class _Rows:
         """Take the explanation of a generation."""
         there = {c.kind for c in found.causes}
         self.score[n], self.reference[n] = found.score, found.script.pair.reference if found.script else -1
-        self.repaired[n] = [repaired(found, kinds) if there & set(kinds) else found.score for kinds in self.repairs.values()]
+        self.repaired[n] = [
+            repaired(found, kinds) if there & set(kinds) else found.score for kinds in self.repairs.values()
+        ]
         self.owner += [n] * len(found.causes)
         self.told += [tuple(getattr(c, f) if f != "edits" else len(c.edits) for f in _TOLD) for c in found.causes]
 
-    def add_all(self, numbers: np.ndarray, flows: Sequence[Flow], pairs: np.ndarray, texts: Texts, nodes: Nodes, lacks: Any) -> None:
+    def add_all(
+        self, numbers: np.ndarray, flows: Sequence[Flow], pairs: np.ndarray, texts: Texts, nodes: Nodes, lacks: Any
+    ) -> None:
         """Explain the generations of those numbers, a pair of flows each."""
         starts = nodes.starts.tolist()
         found = _explain_pairs(text_facts(texts, nodes.rows), *nodes, pairs, *lacks, self.wanted)
@@ -263,7 +267,9 @@ class _Rows:
         score = np.where(size > 0, 1 - distance / UNITS / np.maximum(size, 1), 1.0)
         self.score[numbers], self.reference[numbers] = score, 0
         self.repaired[numbers] = np.where(found.scores < 0, score[:, None], found.scores)
-        sides = [Places(nodes.rows[a:b], texts, flow) for flow, a, b in zip(flows, starts[:-1], starts[1:], strict=True)]
+        sides = [
+            Places(nodes.rows[a:b], texts, flow) for flow, a, b in zip(flows, starts[:-1], starts[1:], strict=True)
+        ]
         own = np.repeat(np.arange(len(pairs)), np.diff(found.ends, prepend=0))
         self.owner += numbers[own].tolist()
         rows = zip(pairs[own].tolist(), found.causes.tolist(), found.losses.tolist(), strict=True)
@@ -287,7 +293,7 @@ class _Rows:
         worth = Repairs(rows.with_columns((pl.col("repaired") - pl.col("score")).alias("points")))
         return Explained(Losses(causes, made, metric), worth)
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-19
+# %% ../../nbs/scoring/10_loss.ipynb #cell-20
 def explained(
     samples: Sequence[Sample],
     runs: Sequence[Run],
@@ -312,7 +318,7 @@ def explained(
             progress(min(first + _CHUNK, len(order)), len(order))
     return rows.explained("_".join(filter(None, ("inputs" if inputs else "outline", options.name))))
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-20
+# %% ../../nbs/scoring/10_loss.ipynb #cell-21
 def _explain_some(
     rows: _Rows, numbers: np.ndarray, samples: Sequence[Sample], place: Mapping[str, int], inputs: bool, options: Options,
     lacking: Callable[[Sample, Flow], Iterable[Lacking]] | None,
@@ -363,7 +369,7 @@ def _explain_one(sample: Sample, flow: Flow, inputs: bool, options: Options, lac
     except TooLarge:
         return too_large(sample.expected, flow, inputs, options)
 
-# %% ../../nbs/scoring/10_loss.ipynb #cell-21
+# %% ../../nbs/scoring/10_loss.ipynb #cell-22
 def explain_runs(
     samples: Sequence[Sample],
     runs: Sequence[Run],

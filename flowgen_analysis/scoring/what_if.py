@@ -32,6 +32,7 @@ from flowgen_analysis.scoring.tree import (
     TEXT,
     TRIGGER,
     Place,
+    inner,
 )
 
 if TYPE_CHECKING:
@@ -54,14 +55,22 @@ class _Forest(NamedTuple):
     present: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _plant(e, g, mate):
     """The generated tree before any edit."""
     n, m = len(g), len(e)
     top = n + m
     links = np.full((6, top + 1), -1, np.int32)
     tree = _Forest(
-        e, links[0], links[1], links[2], links[3], links[4], links[5], np.arange(top, dtype=np.int32), np.full(m, -1, np.int32)
+        e,
+        links[0],
+        links[1],
+        links[2],
+        links[3],
+        links[4],
+        links[5],
+        np.arange(top, dtype=np.int32),
+        np.full(m, -1, np.int32),
     )
     for i in range(n):
         above = g[i, PARENT] if i else top
@@ -72,7 +81,7 @@ def _plant(e, g, mate):
     return tree
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hang(tree, node, above, before, after):
     """Put a node below another, between two of its children or at an end (-1)."""
     tree.parent[node], tree.before[node], tree.after[node] = above, before, after
@@ -86,7 +95,7 @@ def _hang(tree, node, above, before, after):
         tree.last[above] = node
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-05
-@njit(cache=True, nogil=True)
+@inner
 def _delete(tree, node):
     """Take a node out; its children take its place."""
     above, before, after = tree.parent[node], tree.before[node], tree.after[node]
@@ -108,7 +117,7 @@ def _delete(tree, node):
         tree.last[above] = right
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _next(tree, node, top):
     """The node after a node in reading order below `top`, or -1."""
     if tree.first[node] >= 0:
@@ -118,7 +127,7 @@ def _next(tree, node, top):
     return -1 if node == top else tree.after[node]
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-06
-@njit(cache=True, nogil=True)
+@inner
 def _insert(tree, i):
     """Bring in the expected node i; the nodes above it that are to come have come."""
     e, top = tree.e, len(tree.parent) - 1
@@ -149,7 +158,7 @@ def _insert(tree, i):
     tree.of[new], tree.present[i] = i, new
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-07
-@njit(cache=True, nogil=True)
+@inner
 def _span(tree, i, below):
     """The children of one node that i shall hold: the longest row of them with nothing in it that is not i's; -1 for none."""
     size = len(tree.parent)
@@ -184,7 +193,7 @@ def _span(tree, i, below):
     return holder, first, last
 
 # %% ../../nbs/scoring/11_what_if.ipynb #cell-08
-@njit(cache=True, nogil=True)
+@inner
 def _gap(tree, i):
     """Where i comes without children: behind the node before it, else before the one behind it, in the same holder."""
     e, top = tree.e, len(tree.parent) - 1
@@ -212,7 +221,7 @@ def _gap(tree, i):
     return parent, tree.before[child], child
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_below(tree, node, above):
     node = tree.parent[node]
     while node >= 0 and node != above:
@@ -245,7 +254,7 @@ def _applied(e, g, mate, edits, chosen):
     return found[:count]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_same(one, two):
     return one[KIND] == two[KIND] and one[LABEL] == two[LABEL]
 
@@ -261,11 +270,11 @@ def apply_edits(script: Script, chosen: Collection[int] | None = None) -> tuple[
     found = [p._replace(parent=parent, holder=-1, clause=-1) for p, (_, parent, _) in zip(looks, rows, strict=True)]
     return found, [of for _, _, of in rows]
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-13
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-14
 _MOVES = np.array([kind.change == "moved" for kind in CAUSE_KINDS.values()])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _choose(e, edits, cause_of, kinds, wanted):
     """Which causes the repair of some kinds undoes: those of the kinds, without what cannot be repaired yet, with what comes along."""
     m = len(e)
@@ -293,7 +302,7 @@ def _choose(e, edits, cause_of, kinds, wanted):
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _edits_of(e, g, edits, cost, cause_of, chosen):
     """The edits of causes, with those of the free nodes that belong to steps which are there or no longer there then, and
     without what comes into a step that is not there."""
@@ -315,8 +324,8 @@ def _edits_of(e, g, edits, cost, cause_of, chosen):
             taken[x] = False
     return taken
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-14
-@njit(cache=True, nogil=True)
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-15
+@inner
 def _named_right(e, g, rows, right):
     """Mark the expected steps and trigger that a pill would name as it should in a tree of these rows."""
     rank, count = np.full(len(e), -1, np.int32), 0
@@ -336,7 +345,7 @@ def _named_right(e, g, rows, right):
             count += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
     """Choose the pills that were put off, and are right in the tree after these edits as they were not in the generated one."""
     rows = np.empty((len(g), 3), np.int32)
@@ -372,8 +381,8 @@ def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
         if kinds[c] == FOLLOWING_PILL and fine[c] and better[c]:
             chosen[c] = True
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-16
-@njit(cache=True, nogil=True)
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-17
+@inner
 def _is_mapping(e, rows):
     """Whether the nodes that are expected ones stand above and behind each other as these do."""
     n = len(rows)
@@ -430,8 +439,8 @@ def repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted, soft
         left = _aligned(e, g, rows, soft)
     return 1 - left / UNITS / size if size else 1.0
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-17
-@njit(cache=True, nogil=True)
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-18
+@inner
 def _aligned(e, g, rows, soft):
     """What the cheapest edits of a tree of these rows cost, in `UNITS`."""
     n, m = len(rows), len(e)
@@ -446,7 +455,7 @@ def _aligned(e, g, rows, soft):
     flat = change.ravel()[::-1].copy()
     return align_mirrored(first, roots, delete, first_e, roots_e, insert, flat, False)[0]
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-18
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-19
 NUMBERS = {kind: n for n, kind in enumerate(KINDS)}
 
 
@@ -480,7 +489,7 @@ def repaired(found: "Explanation", kinds: Collection[str]) -> float:
     )  # fmt: skip
     return found.score if score < 0 else score
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-27
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-28
 PERFECT = {
     "perfect triggers": ("wrong_trigger",),
     "perfect step names": ("wrong_step", "unknown_step"),

@@ -51,7 +51,7 @@ RECIPES = {
         openings={"record_create": 40, "record_update": 25, "record_create_or_update": 4, "daily": 8, "weekly": 7, "monthly": 3,
                   "repeat": 3, "run_once": 3, "sla_task": 4.5, "email": 2.5},
         shapes={"acts": 46, "each": 17, "if": 9, "if_else": 5, "chain": 2, "parallel": 11, "try": 6, "until": 4.5, "wait": 4},
-        sizes=(43, 29, 16, 8, 4), restricted=0.27, nest=0.12, depth=2, second=0.1, chatter=0.25)),
+        sizes=(43, 29, 16, 8, 4), restricted=0.27, nest=0.12, depth=2, second=0.1, chatter=0.5)),
     "synthetic": Recipe("syn", 766, ("base",), Mix(
         openings={"record_create": 50, "record_update": 25, "daily": 9, "weekly": 6, "monthly": 2, "repeat": 3, "sla_task": 3, "record_create_or_update": 2},
         shapes={"acts": 60, "each": 20, "if": 10, "if_else": 5, "parallel": 3, "try": 2},

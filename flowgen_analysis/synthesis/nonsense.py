@@ -277,6 +277,29 @@ def _out_of_time(case: _Case) -> Iterator[tuple[str, str]]:
                     yield f"components[{i}]", f"says {m[0]!r} of what {'is over' if ended else 'has just begun'}"
 
 
+@_checker
+def _done_twice(case: _Case) -> Iterator[tuple[str, str]]:
+    seen: set[tuple] = set()
+    for i, step in enumerate(case.flow.components):
+        if step.name in _WAITS:
+            seen.clear()
+        if step.is_logic:
+            continue
+        record = (step.block, step.name, step.value("record"))
+        notes = [
+            (*record, c.value)
+            for x in step.inputs
+            if x.name in VALUE_INPUTS
+            for c in _clauses(x.value)
+            if c.field == "work_notes"
+        ]
+        for done in [(step.block, step.name, tuple((x.name, x.value) for x in step.inputs)), *notes]:
+            if done in seen and step.name != "sla_percentage_timer":
+                yield f"components[{i}]", f"does again what was just done: {step.name}"
+                break
+            seen.add(done)
+
+
 def _is_end(clause: Clause, table: str, environment: Environment) -> bool:
     if clause.operator != "CHANGESTO":
         return False

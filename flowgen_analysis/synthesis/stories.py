@@ -191,6 +191,25 @@ def _stopped(text: str) -> str:
     return text if "\n" in text or unmark(text)[0][-1:] in ".?!" else f"{text}."
 
 
+def _voiced(t: Teller, text: str) -> str:
+    """The text in one person's words: of what can be said one way or the other, one way throughout. Not in quotes."""
+    swaps = [line.split(" | ") for line in t.book.lists["swap"]]
+    chosen = {said: t.rng.choice(ways) for ways in swaps for said in ways[:1]}
+    pattern = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, chosen), key=len, reverse=True)) + r")\b(?![@.\w-])")
+    parts = text.split('"')
+    parts[::2] = [pattern.sub(lambda m: chosen[m[0]], part) for part in parts[::2]]
+    return '"'.join(parts)
+
+
+def _remark(t: Teller) -> str:
+    """Why somebody asks: of the deployment's remarks, or put together."""
+    own = t.scenario.names["remarks"]
+    if own and t.rng.random() < 0.15:
+        return t.rng.choice(t.rng.choice(own).texts)
+    words = {k: t.rng.choice(t.book.lists[k]) for k in ("who", "when", "what")}
+    return capital(fill(t.book.pick(t.rng, "remark"), words, {}))
+
+
 _SHORTER = (
     ("please", "pls"),
     (" and ", " & "),
@@ -215,15 +234,14 @@ def write(t: Teller, opening: Opening, told: list[Told], mix: Mix) -> str:
     layout = t.rng.choice(mix.layouts)
     if layout == "list" and len(told) < 2:
         layout = "prose"
-    text = {"prose": _prose, "list": _list, "notes": _notes}[layout](t, opening, told)
-    names = t.scenario.names
+    text = _voiced(t, {"prose": _prose, "list": _list, "notes": _notes}[layout](t, opening, told))
     if t.rng.random() < mix.chatter:
         words = {"team": t.name("groups"), "name": t.name("people")}
         extra = t.rng.random()
         if extra < 0.3:
             text = fill(t.book.pick(t.rng, "opening"), words, {}) + t.rng.choice([" ", "\n"]) + text
-        elif extra < 0.75 and names["remarks"]:
-            remark = t.rng.choice(t.rng.choice(names["remarks"]).texts)
+        elif extra < 0.75:
+            remark = _remark(t)
             gap = "\n" if "\n" in text else " "
             text = f"{remark}{gap}{text}" if t.rng.random() < 0.6 else f"{_stopped(text)}{gap}{remark}"
         else:

@@ -91,7 +91,7 @@ class Teller:
     def group(self, place: Place) -> str:
         """A group that would deal with the thing."""
         own = place.thing.said("groups")
-        return self.rng.choice(own).texts[0] if own and self.rng.random() < 0.85 else self.name("groups")
+        return self.rng.choice(own).texts[0] if own and self.rng.random() < 0.6 else self.name("groups")
 
     def words(self, text: str, place: Place) -> str:
         """Words with `{it}` and `{its}` said out: a pronoun where it is understood, else the noun."""
@@ -119,12 +119,14 @@ def upper(text: str) -> str:
 
 # %% ../../nbs/synthesis/03_teller.ipynb #cell-09
 def message(t: Teller, place: Place) -> tuple[str, str] | None:
-    """What is said in the requirement, and in the message: one thing, now and then two."""
-    few = [t.choose(place.thing.said("say")) for _ in range(2 if t.rng.random() < 0.15 else 1)]
-    texts = [t.rng.choice(p.texts) for p in few if p]
-    if not texts:
+    """What is said in the requirement, and in the message: of one record the same thing to everybody."""
+    said = place.thing.said("say")
+    if not said:
         return None
-    text = " and ".join(texts)
+    told = [p for p in said if f"told of {place.ref}: {p.texts[0]}" in t.used]
+    p = told[0] if told else t.rng.choice(said)
+    t.used.add(f"told of {place.ref}: {p.texts[0]}")
+    text = t.rng.choice(p.texts)
     return t.words(text, place), upper(place.plain(text))
 
 

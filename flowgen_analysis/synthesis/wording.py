@@ -72,7 +72,7 @@ def load_book(root: str | Path, ood: bool) -> Book:
     """The wordings of the project folder `root`, with those of OOD if `ood`. Raises `InputError`."""
     path = Path(root) / "scenarios" / "wording.toml"
     data = read_toml(path)
-    common, own = data.get("common", {}), data.get("ood", {})
+    common, own = data.get("common", {}) | data.get("voice", {}), data.get("ood", {})
     if ood:
         common = {
             key: common.get(key, []) + own.get(key, []) for key in [*common, *(k for k in own if k not in common)]

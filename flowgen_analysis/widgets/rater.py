@@ -7,7 +7,7 @@ __all__ = ['Rating', 'ratings_path', 'append_ratings', 'RatePanel', 'Rater']
 
 # %% ../../nbs/widgets/03_rater.ipynb #cell-02
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -20,23 +20,28 @@ from ..features.journal import append_rows
 from ..figures.flow_view import flow_html
 from ..figures.style import escape
 from ..flows.dataset import Run
-from ..flows.files import InputError
-from ..flows.model import Generation, Sample
+from ..flows.files import InputError, read_json_lines
+from ..flows.model import Flow, Generation, Sample
 from ..project import Project
 from ..scoring.scores import Scores
+from .bus import bus_of
 from .panels import STYLE, Event, Panel, Screen, static
 
 # %% ../../nbs/widgets/03_rater.ipynb #cell-05
 @dataclass(frozen=True, kw_only=True)
 class Rating:
-    """A line of `ratings/<dataset>.jsonl`: what `by` gives (0..10) to a generation of sample `id`; the last line counts."""
+    """A line of `ratings/<dataset>.jsonl`: what `by` gives (0..10) to a generation of sample `id`; the last line counts.
+
+    Without a score it is that `by` cannot judge it (`cannot`), or takes back what was said. reason: for the score, in words."""
 
     at: str
     by: str
     id: str
     model: str
     repeat: int
-    score: int
+    score: int | None
+    reason: str = ""
+    cannot: bool = False
 
 
 def ratings_path(project: Project, dataset: str) -> Path:
@@ -64,8 +69,12 @@ class Rater(Screen):
     rates. Rating again replaces the score. Takes up where `by` left off. Raises `InputError`.
     """
 
-    events = ("rate", "step")
-    fields: ClassVar = {"rate": {"item": "whole", "score": "whole"}, "step": {"value": "number"}}
+    events = ("rate", "cannot", "undo", "step")
+    fields: ClassVar = {
+        "rate": {"item": "whole", "score": "whole"},
+        "cannot": {"item": "whole"},
+        "step": {"value": "number"},
+    }
 
     def __init__(
         self, project: Project, dataset: str, samples: Sequence[Sample], runs: Sequence[Run], scores: Scores, by: str,
@@ -82,20 +91,30 @@ class Rater(Screen):
                 f"runs of {dataset}", "hold no generation that can be rated", "a readable one of a sample with a flow"
             )
         super().__init__()
+        self._bus = bus_of(project, dataset)
         self._given = self._load()
+        self._before: list[tuple[int, Rating | None]] = []
         self._at = self._next(0)
         self._panel = RatePanel({}, self.handle)
         self.children = [self._panel]
         self.add_class("fg-tagger")
         self.show()
 
-    def _load(self) -> list[int | None]:
-        """The score that `by` gave to each item."""
+    def _load(self) -> list[Rating | None]:
+        """What `by` said of each item last; None where that is nothing, or was taken back."""
         if not self._path.exists():
             return [None] * len(self._items)
         append_ratings(self._path, [])
-        mine = load_ratings(self._path).filter(pl.col("by") == self.by)
-        said = {row[:3]: int(row[3]) for row in mine.select("sample_id", "model", "repeat", "score").iter_rows()}
+        load_ratings(self._path)
+        said: dict[tuple[str, str, int], Rating | None] = {}
+        for _, data in read_json_lines(self._path):
+            if data.get("by") == self.by:
+                told = {k: data[k] for k in ("score", "reason", "cannot") if k in data}
+                key = (str(data["id"]), str(data["model"]), int(data.get("repeat") or 0))
+                stands = told.get("score") is not None or told.get("cannot") is True
+                said[key] = (
+                    Rating(at="", by=self.by, id=key[0], model=key[1], repeat=key[2], **told) if stands else None
+                )
         return [said.get((g.sample_id, g.model, g.repeat)) for _, g in self._items]
 
     def _next(self, start: int) -> int:
@@ -115,19 +134,49 @@ class Rater(Screen):
     # -- events
 
     def on_rate(self, event: Event) -> list[int]:
-        """Give the numbered item a score and go on. Returns the number of the line."""
-        item, score = event["item"], event["score"]
-        if isinstance(score, bool) or not isinstance(score, int) or not 0 <= score <= 10:
+        """Give the numbered item a score, with a `reason` if there is one, and go on. Returns the number of the line."""
+        score = event["score"]
+        if not 0 <= score <= 10:
             raise InputError("rating score", f"is {str(score)[:40]!r}", "a whole number from 0 to 10")
-        if not isinstance(item, int) or not 0 <= item < len(self._items):
-            raise InputError("rating item", f"is {str(item)[:40]!r}", f"0 to {len(self._items) - 1}")
-        sample, made = self._items[item]
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        rating = Rating(at=now, by=self.by, id=sample.id, model=made.model, repeat=made.repeat, score=score)
-        lines = append_ratings(self._path, [rating])
-        self._given[item] = score
-        self._at = self._next(min(item + 1, len(self._items) - 1))
+        return self._say(event["item"], score, str(event.get("reason") or "").strip()[:2000])
+
+    def on_cannot(self, event: Event) -> list[int]:
+        """Say that the numbered item cannot be judged, and go on."""
+        return self._say(event["item"], None, str(event.get("reason") or "").strip()[:2000])
+
+    def on_undo(self, event: Event) -> list[int]:
+        """Take back what was last said here: what stood before is said again."""
+        if not self._before:
+            return []
+        item, before = self._before.pop()
+        told = before or self._rating(item, None)
+        lines = append_ratings(self._path, [replace(told, at=_now())])
+        self._given[item], self._at = before, item
         return [lines]
+
+    def _say(self, item: int, score: int | None, reason: str) -> list[int]:
+        rating = self._rating(item, score, reason, score is None)
+        lines = append_ratings(self._path, [rating])
+        self._before.append((item, self._given[item]))
+        self._given[item] = rating
+        self._at = self._next(min(item + 1, len(self._items) - 1))
+        self._bus.tell("tags")
+        return [lines]
+
+    def _rating(self, item: int, score: int | None, reason: str = "", cannot: bool = False) -> Rating:
+        if not 0 <= item < len(self._items):
+            raise InputError("rating item", f"is {str(item)[:40]!r}", f"0 to {len(self._items) - 1}")
+        made = self._items[item][1]
+        return Rating(
+            at=_now(),
+            by=self.by,
+            id=made.sample_id,
+            model=made.model,
+            repeat=made.repeat,
+            score=score,
+            reason=reason,
+            cannot=cannot,
+        )
 
     def on_step(self, event: Event) -> list[int]:
         """Show the next or the previous item."""
@@ -140,13 +189,26 @@ class Rater(Screen):
         """Show the item to judge."""
         sample, made = self._items[self._at]
         self._panel.sample = {"item": self._at, "html": _html(sample, made)}
-        state = {"item": self._at, "total": len(self._items), "rated": self.rated, "score": self._given[self._at]}
+        given = self._given[self._at]
+        state = {"item": self._at, "total": len(self._items), "rated": self.rated, "score": given and given.score}
+        state |= {
+            "reason": given.reason if given else "",
+            "cannot": bool(given and given.cannot),
+            "undo": bool(self._before),
+        }
         self._panel.state = state
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _html(sample: Sample, made: Generation) -> str:
-    expected = ""
-    if sample.reference:
-        expected = f"<details><summary>What was expected</summary>{flow_html(sample.reference)}</details>"
-    flow = flow_html(made.generated) if made.generated else ""
-    return f'<div class="fg-requirement">{escape(sample.requirement)}</div>{flow}{expected}'
+    """What was asked, what was expected and what was made. Annotations of what was made are left out: a model that copies flows copies
+    those of other samples, and whoever reads them knows which model it is."""
+    flow = made.generated.model_copy(deep=True) if made.generated else Flow()
+    for _, part in flow.pieces():
+        part.annotation = ""
+    beside = f"<section><h4>Expected</h4>{flow_html(sample.reference)}</section>" if sample.reference else ""
+    shown = f"<section><h4>To judge</h4>{flow_html(flow)}</section>"
+    return f'<div class="fg-requirement">{escape(sample.requirement)}</div><div class="fg-rate-sides">{shown}{beside}</div>'

@@ -6,7 +6,7 @@
 __all__ = ['TabList', 'Tabs', 'sheets_in']
 
 # %% ../../nbs/widgets/06_tabs.ipynb #cell-02
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import ipywidgets
 import traitlets
@@ -24,7 +24,7 @@ class TabList(Panel):
 
 
 class Tabs(ipywidgets.VBox):
-    """Views by name. selected: the one that is open. header: stands above every view but those named in `without`."""
+    """Views by name. selected: the one that is open. header: stands above them all."""
 
     selected = traitlets.Unicode()
 
@@ -32,7 +32,6 @@ class Tabs(ipywidgets.VBox):
         self,
         views: Mapping[str, Callable[[], ipywidgets.DOMWidget]],
         header: ipywidgets.DOMWidget | None = None,
-        without: Sequence[str] = (),
         hovers: Mapping[str, str] | None = None,
     ):
         if not views:
@@ -40,7 +39,7 @@ class Tabs(ipywidgets.VBox):
         self.makers, self._hovers = dict(views), dict(hovers or {})
         self.made: dict[str, ipywidgets.DOMWidget] = {}
         self._list = TabList({"tabs": []}, self.handle)
-        self._header, self._without = header, without
+        self._header = header
         super().__init__()
         self.add_class("fg-workbench")
         self.selected = next(iter(views))
@@ -55,8 +54,8 @@ class Tabs(ipywidgets.VBox):
         if name not in self.made:
             self.made[name] = self.makers[name]()
             self.children = (
-                self._list,
                 *([self._header] if self._header else []),
+                self._list,
                 *(self.made[n] for n in self.makers if n in self.made),
             )
         return self.made[name]
@@ -77,10 +76,6 @@ class Tabs(ipywidgets.VBox):
             "tabs": [{"name": n, "on": n == self.selected, "hover": self._hovers.get(n, "")} for n in self.makers]
         }
         opened = self.view(self.selected)
-        if self._header:
-            self._header.layout.display = "none" if self.selected in self._without else None
-            for sheet in sheets_in(self._header):
-                sheet.show()
         for view in self.made.values():
             view.layout.display = None if view is opened else "none"
             for sheet in sheets_in(view):

@@ -20,6 +20,9 @@ from axe_playwright_python.base import AxeResults
 from get_browser import find_browser
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from flowgen_analysis.baselines import make_baselines
+from flowgen_analysis.project import Project
+
 ROOT = Path(__file__).parents[2]
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -80,8 +83,12 @@ def running_lab(home: Path) -> Iterator[Lab]:
 
 @contextmanager
 def running_app(home: Path, root: Path | None = None, pages: int = 8) -> Iterator[Lab]:
-    """`flowgen app`, keeping everything it writes under `home`, on the project at `root`, by default a copy of ours."""
-    with serving("app", home, root or new_project(home), f"--pages={pages}") as app:
+    """`flowgen app`, keeping everything it writes under `home`, on the project at `root`, by default a copy of ours with two baselines:
+    the app makes no run by itself."""
+    if root is None:
+        root = new_project(home)
+        make_baselines(Project(root), "test", ["nearest", "rules"])
+    with serving("app", home, root, f"--pages={pages}") as app:
         yield app
 
 

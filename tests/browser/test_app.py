@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Lab, Watched, running_app
+from playwright.sync_api import expect
 
 sys.path.append(str(Path(__file__).parents[1]))
 from hostile import EVIL, hostile
@@ -54,23 +55,33 @@ def test_nobody_is_let_in_without_the_token(app: Lab):
         assert "fg-tab" not in text
 
 
-def test_one_slice_holds_in_every_tab(opened: Watched):
+def test_one_slice_holds_in_every_tab_and_in_the_address(opened: Watched):
     watched = opened.start()
     page = watched.page
     tab(watched, "Discover")
     page.wait_for_selector(".fg-answer .fg-empty:has-text('Nothing stands out from chance')")
-    page.get_by_label("Rows").select_option("all")
-    first = page.locator(".fg-answer .fg-link[data-slice]").first
-    text = first.get_attribute("data-slice")
-    first.click()
-    page.wait_for_function("text => document.querySelector('.fg-sheet input.fg-slice').value === text", arg=text)
+    page.locator(".fg-board [data-slice=foreach]").click()
+    field = page.locator("input.fg-slice")
+    expect(field).to_have_value("foreach")
+    page.locator(".fg-board [data-slice=log]").click(modifiers=["Alt"])
+    expect(field).to_have_value("foreach & ~log")
     tab(watched, "Compare")
-    page.wait_for_selector(f'.fg-answer .fg-link:has-text("The slice: {text}")')
+    page.wait_for_selector('.fg-answer .fg-link:has-text("The slice: foreach & ~log")')
     tab(watched, "Causes")
     page.wait_for_selector(".fg-answer h3:has-text('What repair is worth')")
     page.locator(".fg-answer .fg-link[data-sample]:visible").first.click()
     page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Slices")')
     page.wait_for_selector(".fg-sample:visible")
+    far = page.url
+    assert "token" not in far
+    for _ in range(3):  # out of the sample, out of Causes, out of Compare
+        page.go_back()
+    page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Discover")')
+    page.go_back()
+    expect(field).to_have_value("foreach")
+    page.goto(f"{page.url.partition('#')[0]}?again#{far.partition('#')[2]}")  # the same link in a page of its own
+    page.wait_for_selector(".fg-sample:visible", timeout=60_000)
+    expect(field).to_have_value("foreach & ~log")
     watched.check_clean()
 
 
@@ -94,14 +105,21 @@ def test_a_tag_says_who_made_it(app: Lab, opened: Watched):
     page.get_by_label("Your name").fill("Ada")
     page.keyboard.press("Tab")
     page.click('.fg-press:text-is("Tag")')
-    page.locator(".fg-tag").focus()
-    page.keyboard.press("f")
+    page.locator(".fg-read-note").focus()
+    page.keyboard.type("no step\nat all")
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.keyboard.type("Too short")
+    page.keyboard.press("Enter")
+    page.locator(".fg-read-code[data-done=yes]").wait_for()
     journal = app.root / "feature_matrices" / "test.journal.jsonl"
-    for _ in range(100):
-        if (last := json.loads(journal.read_text().splitlines()[-1]))["by"] == "Ada":
-            break
-        page.wait_for_timeout(100)
-    assert last["by"] == "Ada"
+    note, made, said = (json.loads(line) for line in journal.read_text().splitlines()[-3:])
+    assert [x["by"] for x in (note, made, said)] == ["Ada"] * 3
+    assert (note["note"], made["feature"], said["feature"]) == ("no step\nat all", "too_short", "too_short")
+    assert note["model"] == said["model"]
+    assert said["queue"].startswith("worst ")
+    page.keyboard.press("n")
+    page.locator(".fg-read-bar", has_text="2 of ").wait_for()
     watched.check_clean()
 
 

@@ -13,6 +13,7 @@ from conftest import Lab, Watched, copy_project
 from playwright.sync_api import Browser, Page, expect
 
 from flowgen_analysis.features.journal import load_journal
+from flowgen_analysis.features.tagbook import TagBook
 from flowgen_analysis.flows.dataset import load_samples, save_samples
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,14 @@ Path("../kernel").write_text(str(os.getpid()))
 project = Project.open("..")
 samples = project.samples("test")
 Tagger(project, "test", samples, project.registry(), by="{by}")
+"""
+READER = """
+import os
+from pathlib import Path
+from flowgen_analysis import Workbench
+Path("../kernel").write_text(str(os.getpid()))
+wb = Workbench.open("..", "test")
+wb.reader("{by}")
 """
 RATER = """
 from flowgen_analysis.baselines import make_baselines
@@ -79,8 +88,12 @@ class Desk(NamedTuple):
 
     def run(self, page: Page) -> None:
         self.lab.command(page, "notebook:run-all-cells")
-        page.locator(".fg-tag .fg-flow, .jp-mod-error, [data-mime-type$=stderr]").first.wait_for(timeout=60_000)
-        assert page.locator(".fg-tag .fg-flow").count(), page.locator(".jp-OutputArea-output").all_inner_texts()
+        page.locator(".fg-tag :is(.fg-flow, .fd), .jp-mod-error, [data-mime-type$=stderr]").first.wait_for(
+            timeout=60_000
+        )
+        assert page.locator(".fg-tag :is(.fg-flow, .fd)").count(), page.locator(
+            ".jp-OutputArea-output"
+        ).all_inner_texts()
         page.locator(".fg-tag").focus()
 
     def kernel(self) -> int:
@@ -153,6 +166,68 @@ def test_a_thousand_tags_by_key_are_a_thousand_lines_in_order(desk, watched):
     desk.show(watched.page, "ana")
     press_tags(desk, watched.page, 1000)
     watched.check_clean()
+
+
+def read_page(desk: Desk, page: Page) -> None:
+    """Show read mode with five codes, the keys given to the screen."""
+    if not desk.journal.exists() or "five" not in desk.journal.read_text():
+        book = TagBook(desk.journal, "ben")
+        for name in ("one", "two", "three", "four", "five"):
+            book.define(name, name.title())
+    desk.show(page, "ana", READER)
+
+
+def coded(desk: Desk) -> list[tuple[str, str, bool | None]]:
+    """What stands of codes in the journal, in its order."""
+    return [(t.sample_id, t.feature, t.value) for t in load_journal(desk.journal).tags if t.model not in ("", "*")]
+
+
+@pytest.mark.verify
+def test_a_thousand_codes_by_key_are_a_thousand_lines_in_order(desk, watched):
+    page = watched.page
+    read_page(desk, page)
+    names = ["one", "two", "three", "four", "five"]
+    pick = random.Random(3)
+    for i in range(1000):
+        if i and i % 10 == 0:
+            page.keyboard.press("n")
+        page.keyboard.press(str(1 + pick.randrange(5)))
+    all_on_disk(page, 240_000)
+    found = coded(desk)
+    pick = random.Random(3)
+    expected = [names[pick.randrange(5)] for _ in range(1000)]
+    assert [f for _, f, _ in found] == expected
+    assert len({s for s, _, _ in found[:10]}) == 1
+    assert len({s for s, *_ in found}) == 100
+    watched.check_clean()
+
+
+@pytest.mark.verify
+def test_fifty_killed_kernels_take_no_code_that_was_shown_as_done(desk, watched):
+    page, pick, done = watched.page, random.Random(4), set()
+    read_page(desk, page)
+    for _ in range(50):
+        page.evaluate(WATCH.replace("row.dataset.sample, row.dataset.feature", "row.dataset.item, row.dataset.code"))
+        pid, killed = desk.kernel(), threading.Event()
+        (desk.root / "kernel").unlink()
+
+        def kill(pid: int = pid, killed: threading.Event = killed) -> None:
+            os.kill(pid, signal.SIGKILL)
+            killed.set()
+
+        timer = threading.Timer(pick.uniform(0.0, 1.5), kill)
+        while not killed.is_set():
+            page.keyboard.press(pick.choice([*"1234512345", "n", "p", "u"]))
+            if not timer.ident and page.evaluate("shownAsDone.length"):
+                timer.start()
+        page.wait_for_timeout(300)
+        shown = page.evaluate("window.shownAsDone")
+        lines = {(f, {True: "yes", False: "no"}.get(v)) for _, f, v in coded(desk)}
+        assert {tuple(s[1:]) for s in shown} <= lines
+        done |= {tuple(s[1:]) for s in shown}
+        restart(desk, page)
+    assert done <= {(f, {True: "yes", False: "no"}.get(v)) for _, f, v in coded(desk)}
+    assert TagBook(desk.journal, "cy").problems == []
 
 
 def kill_and_tag(desk: Desk, page: Page, times: int, seed: int) -> None:
@@ -310,8 +385,16 @@ def test_everything_by_keyboard(desk, watched):
     page.keyboard.press(keys(page)["vip_caller"])
     expect(row(page, "vip_caller")).to_have_attribute("data-done", "yes")
     assert 'name = "vip_caller"' in (desk.root / "feature_matrices" / "features.toml").read_text()
-    page.keyboard.press("Enter")
+    n = len(desk.tags())
     page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fg-tag-armed")).to_contain_text("again: ")
+    all_on_disk(page)
+    assert len(desk.tags()) == n, "the first Enter writes nothing, and Lab's Shift+Enter never does"
+    page.keyboard.press("Enter")
+    rest = page.get_by_role("button", name="no to")
+    rest.click()
+    page.locator(".fg-tag-armed").click()
     all_on_disk(page)
     expect(page.locator(".fg-tag-row[data-done='']")).to_have_count(0)
     page.get_by_label("Note", exact=True).fill("odd one")

@@ -146,9 +146,9 @@ def test_facts_filter_and_a_saved_slice_comes_back(workbench, watched, lab):
     assert page.locator(".fg-explorer b > b").count() == 0
     state = page.evaluate(
         "() => new Promise((done) => { navigator.clipboard.writeText = async (text) => done(text);"
-        "document.querySelector('[aria-label^=\"Copy the state\"]').click(); })"
+        "document.querySelector('[aria-label^=\"Copy the link\"]').click(); })"
     )
-    assert json.loads(state) == {"slice": "steps >= 4", "tab": "slices"}
+    assert state == "dataset=test&tab=Slices&table=slices&slice=steps%20%3E%3D%204"
     workbench.check_clean()
     page = watched.page
     (lab.root / "nbs" / "state.ipynb").write_text(notebook(state))

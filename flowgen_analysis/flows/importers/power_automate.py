@@ -13,7 +13,7 @@ from typing import Any
 
 from ..files import InputError
 from .common import Node, as_query, snake, words
-from .connectors import as_dict, condition, operation_of
+from .connectors import as_dict, as_list, condition, operation_of
 from .report import Draft
 from .run_order import Part, arrange
 from .sources import Source
@@ -209,7 +209,7 @@ def _trigger(reader: _Reader, triggers: Any) -> Trigger | None:
         way = snake(as_text(trigger.get("kind")))
         step = {"button": "manual", "": "request"}.get(way, f"{way}_request")
     inputs = [*inputs, *recurrence.items(), *_named(trigger, "splitOn")]
-    tests = [as_text(as_dict(c).get("expression")) for c in trigger.get("conditions") or []]
+    tests = [as_text(as_dict(c).get("expression")) for c in as_list(trigger.get("conditions"))]
     inputs += [("condition", "^".join(tests))] if tests else []
     reader.settings({k: v for k, v in trigger.items() if k not in _TRIGGER}, f"triggers.{name}")
     given = [Input(name=k, value=as_text(v)) for k, v in inputs if v not in (None, "", {}, [])]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..importers.connectors import as_dict
+from ..importers.connectors import as_dict, as_list
 from .tables import Row
 from ..model import as_text
 
@@ -214,7 +214,7 @@ def _otlp(value: Any) -> Any:
     """A value of OTLP's JSON."""
     found = as_dict(value)
     if "arrayValue" in found:
-        return [_otlp(v) for v in as_dict(found["arrayValue"]).get("values") or []]
+        return [_otlp(v) for v in as_list(as_dict(found["arrayValue"]).get("values"))]
     kind, given = next(iter(found.items()), ("", None))
     return int(as_text(given)) if kind == "intValue" and as_text(given).lstrip("-").isdigit() else given
 
@@ -222,10 +222,10 @@ def _otlp(value: Any) -> Any:
 def _spans(row: Row) -> list[dict[str, Any]]:
     """The spans of a row: their attributes by name, `name`, `status`, `message`."""
     if isinstance(row.data.get("resourceSpans"), list):
-        groups = [as_dict(s) for r in row.data["resourceSpans"] for s in as_dict(r).get("scopeSpans") or []]
-        spans = [as_dict(s) for g in groups for s in g.get("spans") or []]
+        groups = [as_dict(s) for r in row.data["resourceSpans"] for s in as_list(as_dict(r).get("scopeSpans"))]
+        spans = [as_dict(s) for g in groups for s in as_list(g.get("spans"))]
         return [
-            {as_text(as_dict(a).get("key")): _otlp(as_dict(a).get("value")) for a in s.get("attributes") or []}
+            {as_text(as_dict(a).get("key")): _otlp(as_dict(a).get("value")) for a in as_list(s.get("attributes"))}
             | {"name": s.get("name"), "status": as_text(as_dict(s.get("status")).get("code")).removeprefix("STATUS_CODE_"),
                "message": as_dict(s.get("status")).get("message"), "span_id": s.get("spanId")}
             for s in spans

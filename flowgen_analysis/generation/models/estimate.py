@@ -16,6 +16,7 @@ from .pipeline import Setting
 from .prompts import DEPTH, Depth, create_flow_prompt, populate_inputs_prompt
 from .schema import inputs_text, outline_text
 from .scope import plan_calls
+from .templates import PROMPTS, Prompts
 from .tokens import count_messages, token_counter
 
 # %% ../../../nbs/generation/models/09_estimate.ipynb #cell-05
@@ -41,12 +42,12 @@ class Estimate(NamedTuple):
 
 def estimate_run(
     model: ModelEntry, samples: Sequence[Sample], setting: Setting | Callable[[Sample], Setting], *,
-    repeats: int = 1, depth: Depth = DEPTH,
+    repeats: int = 1, depth: Depth = DEPTH, prompts: Prompts = PROMPTS,
 ) -> Estimate:  # fmt: skip
     """What `model` over `samples` will take, with nothing in the cache."""
     step = max(1, -(-len(samples) // _LOOK_AT))
     looked = samples[::step]
-    counts = [_one(s, setting if isinstance(setting, Setting) else setting(s), depth) for s in looked]
+    counts = [_one(s, setting if isinstance(setting, Setting) else setting(s), depth, prompts) for s in looked]
     scale = repeats * len(samples) / max(1, len(looked))
     calls, prompt, completion = (round(scale * sum(c[i] for c in counts)) for i in range(3))
     notes = [f"from {len(looked)} of {len(samples)} samples"] if step > 1 else []
@@ -60,18 +61,20 @@ def estimate_run(
     return Estimate(calls, prompt, completion, cost, token_counter().how, "; ".join(notes))
 
 
-def _one(sample: Sample, setting: Setting, depth: Depth) -> tuple[int, int, int]:
+def _one(sample: Sample, setting: Setting, depth: Depth, prompts: Prompts) -> tuple[int, int, int]:
     """Calls, prompt tokens and completion tokens of one sample."""
     count = token_counter().count
     asked = question(sample)
     flow = sample.reference
-    first = count_messages(create_flow_prompt(asked, *setting, depth).messages)
+    first = count_messages(create_flow_prompt(asked, *setting, depth, prompts.create_flow).messages)
     if flow is None:
         flow = Flow.model_validate({"components": [{"name": f"step_{n}", "step": n + 1} for n in range(_ASSUMED)]})
     calls = plan_calls(flow, setting.environment)
     prompt, completion = first, count(outline_text(flow))
     for n, call in enumerate(calls):
-        prompt += count_messages(populate_inputs_prompt(asked, flow, calls, n, *setting, depth).messages)
+        prompt += count_messages(
+            populate_inputs_prompt(asked, flow, calls, n, *setting, depth, prompts.populate_inputs).messages
+        )
         step = None if call.step is None else flow.components[call.step]
         completion += count(inputs_text(step, flow.trigger if call.trigger else None))
     return 1 + len(calls), prompt, completion

@@ -12,17 +12,26 @@ from typing import NamedTuple
 
 # %% ../../../nbs/generation/models/03_guidance.ipynb #cell-04
 class Template(NamedTuple):
-    """A prompt's fixed part. `parts`: texts that join it by what is asked, by name."""
+    """A prompt's fixed part. `parts`: texts that join it by what is asked, by name. `user`: the message after it, with a placeholder
+    (`{requirement}`) for each thing that is given."""
 
     name: str
     version: int
     system: str
     parts: dict[str, str]
+    user: str
 
     @property
     def hash(self) -> str:
         """16 hex digits that change when any of its words does."""
-        text = json.dumps([self.name, self.version, self.system, self.parts], sort_keys=True, ensure_ascii=False)
+        told = [
+            self.name,
+            self.version,
+            self.system,
+            self.parts,
+            *([self.user] if self.user != _USER.get(self.name) else []),
+        ]
+        text = json.dumps(told, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 # %% ../../../nbs/generation/models/03_guidance.ipynb #cell-05
@@ -149,5 +158,11 @@ _BY_TYPE = {
     "with names in lower case: `table`, `conditions`, `values`, `message`.",
 }
 
-CREATE_FLOW = Template("createFlow", 1, _CREATE, {})
-POPULATE_INPUTS = Template("populateInputs", 1, _POPULATE, _BY_TYPE)
+_USER = {
+    "createFlow": "# Triggers\n{triggers}\n\n# Steps\n{steps}\n\n# Flow\n{flow}\n\n# Requirement\n{requirement}",
+    "populateInputs": "# Types of the inputs at hand\n{types}\n\n# To fill in\n{asked}\n\n# Pills\n{pills}\n\n# Tables\n{tables}\n\n"
+    "# Flow\n{flow}\n\n# Requirement\n{requirement}",
+}
+
+CREATE_FLOW = Template("createFlow", 1, _CREATE, {}, _USER["createFlow"])
+POPULATE_INPUTS = Template("populateInputs", 1, _POPULATE, _BY_TYPE, _USER["populateInputs"])

@@ -22,7 +22,7 @@ from ..baselines.generator import digest, environment_digest, question
 from .cache import CallError, Reply, ReplyCache, request_key
 from .catalogue import ModelEntry
 from .client import Client, make_request
-from .guidance import CREATE_FLOW, POPULATE_INPUTS
+from .guidance import CREATE_FLOW
 from flowgen_analysis.generation.models.prompts import (
     DEPTH,
     Depth,
@@ -33,6 +33,7 @@ from flowgen_analysis.generation.models.prompts import (
 )
 from .schema import obeys, read_inputs
 from .scope import Call, chains, plan_calls
+from .templates import PROMPTS, Prompts
 from .tokens import count_messages
 
 # %% ../../../nbs/generation/models/08_pipeline.ipynb #cell-06
@@ -111,9 +112,9 @@ class Session:
     def __init__(
         self, model: ModelEntry, setting: Setting | Callable[[Sample], Setting], cache: ReplyCache | None = None, *,
         strict: bool = False, depth: Depth = DEPTH, client: Client | None = None,
-        note: Callable[[], None] | None = None, budget: Budget | None = None,
+        note: Callable[[], None] | None = None, budget: Budget | None = None, prompts: Prompts = PROMPTS,
     ):  # fmt: skip
-        self.model, self.strict, self.depth = model, strict, depth
+        self.model, self.strict, self.depth, self.prompts = model, strict, depth, prompts
         self.setting = (lambda _: setting) if isinstance(setting, Setting) else setting
         self.cache = cache or ReplyCache()
         self.client = client or Client(model.provider)
@@ -133,7 +134,7 @@ class Session:
     def made(self, sample: Sample) -> dict[str, Any]:
         """What makes the generation for `sample` what it is: model, parameters, words of the prompts, way of reading, and by
         their hashes the question, the environment and what the retriever has learned. Raises `InputError`."""
-        prompts = {t.name: f"{t.version} {t.hash}" for t in (CREATE_FLOW, POPULATE_INPUTS)}
+        prompts = {t.name: f"{t.version} {t.hash}" for t in self.prompts.templates}
         m, asked = self.model, question(sample)
         environment, retriever = self.setting(asked)
         if id(environment) not in self._hashes:
@@ -144,6 +145,7 @@ class Session:
             "suggested": dict(self.depth._asdict()), "strict": self.strict, "asked": digest(asked.model_dump()),
             "environment": f"{environment.name} {self._hashes[id(environment)][1]}",
             "retriever": getattr(retriever, "made", lambda _: {"name": type(retriever).__name__})(asked.id),
+            **({"prompt": self.prompts.name} if self.prompts.name else {}),
         }  # fmt: skip
 
     @asynccontextmanager
@@ -153,12 +155,18 @@ class Session:
             yield
             await asyncio.sleep(0)
 
+    def key(self, prompt: Prompt, repeat: int) -> str:
+        """Under which key the reply to `prompt` is kept."""
+        request = make_request(self.model, prompt.messages, prompt.template.name, prompt.reply)
+        return request_key(self.model.provider.name, self.model.provider.base_url, request, repeat)
+
     async def ask(self, prompt: Prompt, repeat: int, rank: tuple) -> Reply:
         """The reply to `prompt`, from the cache where it is there. Raises `CallError` and `InputError`."""
         tally, model = self.tally, self.model
         request = make_request(model, prompt.messages, prompt.template.name, prompt.reply)
         try:
-            key = request_key(model.provider.name, model.provider.base_url, request, repeat)
+            key = self.key(prompt, repeat)
+            self.cache.requests.keep(key, prompt.messages)
             reply, cached = await self.cache.reply(key, lambda: self._fresh(request, rank))
         except CallError as e:
             tally.errors[e.kind] += 1
@@ -236,7 +244,8 @@ class _Flow:
         """Ask, and write down how it went. Raises `CallError` and `InputError`."""
         row: dict[str, Any] = {"template": prompt.template.name, "step": step}
         self.calls.append(row)
-        if prompt.template is CREATE_FLOW:
+        row["key"] = self.session.key(prompt, self.repeat)
+        if prompt.template.name == CREATE_FLOW.name:
             self.suggestions |= prompt.suggestions
         elif prompt.suggestions:
             self.suggestions.setdefault("inputs", {})[str(step or "trigger")] = prompt.suggestions
@@ -269,12 +278,14 @@ class _Flow:
     async def outline(self) -> None:
         """Stage one. Raises `CallError`, also for a reply that is no flow."""
         async with self.session.in_turn():
-            prompt = create_flow_prompt(self.sample, *self.setting, self.session.depth)
+            prompt = create_flow_prompt(
+                self.sample, *self.setting, self.session.depth, self.session.prompts.create_flow
+            )
         reply = await self.ask(prompt, None, (0,))
         self.latency_s = reply.latency_s
+        self.raw = reply.text
         result = read_reply(reply.text, self.session.strict)
         if result.flow is None:
-            self.raw = reply.text
             raise CallError("unreadable", result.reason)
         self.note(result.read_as, result.notes)
         flow = result.flow
@@ -289,7 +300,9 @@ class _Flow:
         step = None if call.step is None else flow.components[call.step]
         trigger = flow.trigger if call.trigger else None
         async with self.session.in_turn():
-            prompt = populate_inputs_prompt(self.sample, flow, calls, n, *self.setting, self.session.depth)
+            prompt = populate_inputs_prompt(
+                self.sample, flow, calls, n, *self.setting, self.session.depth, self.session.prompts.populate_inputs
+            )
         number = step.step if step else None
         reply = await self.ask(prompt, number, rank)
         result = read_inputs(reply.text, step, trigger, self.session.strict)

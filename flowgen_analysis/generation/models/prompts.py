@@ -18,6 +18,7 @@ from ..baselines.generator import granted
 from .guidance import CREATE_FLOW, POPULATE_INPUTS, Template
 from .schema import OutlineReply, inputs_reply
 from .scope import Call, input_slots, named_tables, pills
+from .templates import filled
 
 # %% ../../../nbs/generation/models/04_prompts.ipynb #cell-05
 class Retriever(Protocol):
@@ -49,7 +50,9 @@ class Prompt(NamedTuple):
     suggestions: dict[str, Any]
 
 # %% ../../../nbs/generation/models/04_prompts.ipynb #cell-07
-def create_flow_prompt(sample: Sample, environment: Environment, retriever: Retriever, depth: Depth = DEPTH) -> Prompt:
+def create_flow_prompt(
+    sample: Sample, environment: Environment, retriever: Retriever, depth: Depth = DEPTH, template: Template = CREATE_FLOW
+) -> Prompt:  # fmt: skip
     """The prompt that asks for the outline of `sample.requirement`."""
     names = retriever.suggest("steps", sample.requirement, depth.steps, {"sample": sample.id})
     triggers, steps = [], []
@@ -57,13 +60,11 @@ def create_flow_prompt(sample: Sample, environment: Environment, retriever: Retr
         known = environment.step(name)
         line = f"- {name}" + (f": {_about(known.label, known.description)}" if known else "")
         (triggers if known and known.kind == "trigger" else steps).append(line)
-    user = "\n".join(
-        [
-            "# Triggers", *(triggers or ["none was found"]), "", "# Steps", *(steps or ["none was found"]), "",
-            "# Flow", json.dumps(granted(sample), ensure_ascii=False), "", *_requirement(sample),
-        ]
-    )  # fmt: skip
-    return Prompt(CREATE_FLOW, _messages(CREATE_FLOW, user), OutlineReply, {"steps": list(names)})
+    given = {
+        "triggers": triggers or ["none was found"], "steps": steps or ["none was found"],
+        "flow": [json.dumps(granted(sample), ensure_ascii=False)], "requirement": _requirement(sample),
+    }  # fmt: skip
+    return Prompt(template, _messages(template, filled(template, given)), OutlineReply, {"steps": list(names)})
 
 
 def _messages(template: Template, user: str) -> list[dict[str, str]]:
@@ -71,7 +72,7 @@ def _messages(template: Template, user: str) -> list[dict[str, str]]:
 
 
 def _requirement(sample: Sample) -> list[str]:
-    return ["# Requirement", json.dumps(sample.requirement, ensure_ascii=False)]
+    return [json.dumps(sample.requirement, ensure_ascii=False)]
 
 
 def _about(*texts: str) -> str:
@@ -169,7 +170,7 @@ _MAX_NAMED = 3
 
 def populate_inputs_prompt(
     sample: Sample, flow: Flow, calls: Sequence[Call], n: int, environment: Environment, retriever: Retriever,
-    depth: Depth = DEPTH,
+    depth: Depth = DEPTH, template: Template = POPULATE_INPUTS,
 ) -> Prompt:  # fmt: skip
     """The prompt of call `n` of the plan `calls`. `flow` is the flow so far; read of it is what the call waited for."""
     call = calls[n]
@@ -191,14 +192,11 @@ def populate_inputs_prompt(
     open_tables = [t for t in suggestions.get("tables", []) if t not in named] if _TABLE_TYPES & set(types) else []
     look = _Look(environment, retriever, query, depth, context, suggestions)
     lines = [*(look.named(t) for t in named), *(look.suggested(t) for t in open_tables)]
-    user = "\n".join(
-        [
-            "# Types of the inputs at hand", *(f"- {POPULATE_INPUTS.parts.get(t) or f'{t}: text.'}" for t in types), "",
-            "# To fill in", *(_asked(p, s) for p, s in zip(asked, slots, strict=True)), "",
-            "# Pills", *_pill_lines(flow, call, environment, known), "",
-            "# Tables", *(lines or ["none is named"]), "",
-            "# Flow", *_flow_lines(flow), "", *_requirement(sample),
-        ]
-    )  # fmt: skip
+    given = {
+        "types": [f"- {template.parts.get(t) or f'{t}: text.'}" for t in types],
+        "asked": [_asked(p, s) for p, s in zip(asked, slots, strict=True)],
+        "pills": _pill_lines(flow, call, environment, known), "tables": lines or ["none is named"],
+        "flow": _flow_lines(flow), "requirement": _requirement(sample),
+    }  # fmt: skip
     reply = inputs_reply(_names(step, environment), _names(trigger, environment))
-    return Prompt(POPULATE_INPUTS, _messages(POPULATE_INPUTS, user), reply, suggestions)
+    return Prompt(template, _messages(template, filled(template, given)), reply, suggestions)

@@ -22,6 +22,7 @@ from .catalogue import ModelEntry
 from .client import Client
 from .pipeline import Budget, Session, Setting, generate_flow
 from .prompts import DEPTH, Depth
+from .templates import PROMPTS, Prompts
 
 # %% ../../../nbs/generation/models/10_run.ipynb #cell-05
 class RunProgress(NamedTuple):
@@ -66,17 +67,18 @@ async def generate_run_async(
     name: str | None = None, repeats: int = 1, strict: bool = False, depth: Depth = DEPTH,
     progress: Callable[[RunProgress], None] | None = None, client: Client | None = None, budget: Budget | None = None,
     version: str = "",
+    prompts: Prompts = PROMPTS,
 ) -> list[Generation]:  # fmt: skip
     """The generations of `model` over `samples`, in order, written to `path` where one is given.
 
     setting: environment and retriever, for all or from a sample. among: the samples of the dataset, where `samples` are
     only some of them; rows of the others that were made in the same way stay in the file. cache: of replies, or its file. name: the model's name
     in the run, `model.name` where none is given. progress: called after each call and each generation. budget: what it may
-    cost. version: the name of a new one (`flows.versions`). Raises `InputError` where every call would fail, `BudgetReached`, and `CancelledError`; all after what is done is written.
+    cost. prompts: what it is asked with. version: the name of a new one (`flows.versions`). Raises `InputError` where every call would fail, `BudgetReached`, and `CancelledError`; all after what is done is written.
     """
     run = ModelRun(
         model, samples, setting, path=path, among=among, cache=cache, name=name, repeats=repeats, strict=strict, depth=depth,
-        progress=progress, client=client, budget=budget, version=version,
+        progress=progress, client=client, budget=budget, prompts=prompts, version=version,
     )  # fmt: skip
     await run.work()
     return run.generations()
@@ -95,7 +97,7 @@ class ModelRun:
         path: str | Path | None = None, among: Sequence[Sample] | None = None,
         cache: ReplyCache | str | Path = ":memory:", name: str | None = None, repeats: int = 1, strict: bool = False,
         depth: Depth = DEPTH, progress: Callable[[RunProgress], None] | None = None, client: Client | None = None,
-        budget: Budget | None = None, version: str = "",
+        budget: Budget | None = None, prompts: Prompts = PROMPTS, version: str = "",
     ):  # fmt: skip
         self.samples, self.repeats, self.name, self._path = list(samples), repeats, name or model.name, path
         self.among = list(among or samples)
@@ -103,7 +105,15 @@ class ModelRun:
         self._tell = progress
         store = cache if isinstance(cache, ReplyCache) else self._own
         self.session = Session(
-            model, setting, store, strict=strict, depth=depth, client=client, note=self.tell, budget=budget
+            model,
+            setting,
+            store,
+            strict=strict,
+            depth=depth,
+            client=client,
+            note=self.tell,
+            budget=budget,
+            prompts=prompts,
         )
         self.todo = [(s, r) for r in range(repeats) for s in sorted(samples, key=lambda s: -len(s.requirement))]
         self.done: dict[tuple[str, int], Generation] = {}

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from .guidance import CREATE_FLOW, POPULATE_INPUTS
+from .templates import PROMPTS, Prompts
 
 # %% ../../../nbs/generation/models/05_tokens.ipynb #cell-04
 _PIECE = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]{1,2}|\n+")
@@ -58,11 +58,11 @@ def count_messages(messages: Iterable[Mapping[str, str]], counter: Counter | Non
     return sum(4 + counter.count(m["content"]) for m in messages)
 
 # %% ../../../nbs/generation/models/05_tokens.ipynb #cell-08
-def prompt_table(calls: Iterable[tuple[str, int]], how: str) -> pl.DataFrame:
+def prompt_table(calls: Iterable[tuple[str, int]], how: str, prompts: Prompts = PROMPTS) -> pl.DataFrame:
     """A row a template: `template`, `fixed` tokens, `n` prompts, their `mean` and `sd` (None for one), `counted_by`.
 
     calls: a template's name and a prompt's tokens, for each prompt (arXiv 2505.24189, Table 2). `fixed` is always
-    counted on this machine; `counted_by` says how the others were, and how `fixed` was where that differs.
+    counted on this machine, of `prompts`; `counted_by` says how the others were, and how `fixed` was where that differs.
     """
     lengths: dict[str, list[int]] = {}
     for template, tokens in calls:
@@ -70,7 +70,7 @@ def prompt_table(calls: Iterable[tuple[str, int]], how: str) -> pl.DataFrame:
     counter = token_counter()
     by = how if how == counter.how else f"{how}; fixed: {counter.how}"
     rows = []
-    for template in (CREATE_FLOW, POPULATE_INPUTS):
+    for template in prompts.templates:
         if found := lengths.get(template.name):
             mean = sum(found) / len(found)
             sd = math.sqrt(sum((x - mean) ** 2 for x in found) / (len(found) - 1)) if len(found) > 1 else None
@@ -79,7 +79,7 @@ def prompt_table(calls: Iterable[tuple[str, int]], how: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**kinds, "counted_by": pl.String}, orient="row")
 
 
-def run_prompt_table(generations: Sequence[Any]) -> pl.DataFrame:
+def run_prompt_table(generations: Sequence[Any], prompts: Prompts = PROMPTS) -> pl.DataFrame:
     """`prompt_table` of a run: the prompts whose reply came with a usage, as the server counted them.
 
     Where no reply did, those that were counted here when they were sent.
@@ -87,5 +87,7 @@ def run_prompt_table(generations: Sequence[Any]) -> pl.DataFrame:
     calls = [c for g in generations for c in (g.model_extra or {}).get("calls", [])]
     used = [(c["template"], c["prompt_tokens"]) for c in calls if c.get("prompt_tokens")]
     if used:
-        return prompt_table(used, "usage")
-    return prompt_table([(c["template"], c["counted"]) for c in calls if c.get("counted")], token_counter().how)
+        return prompt_table(used, "usage", prompts)
+    return prompt_table(
+        [(c["template"], c["counted"]) for c in calls if c.get("counted")], token_counter().how, prompts
+    )

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST', 'embedded', 'note_html', 'cell_html', 'table_groups', 'sample_flows', 'chart_html', 'lines_html', 'css_text',
-           'page_html', 'section_html']
+           'page_html', 'section_html', 'report_style']
 
 # %% ../../../nbs/reports/forms/03_html.ipynb #cell-02
 import json
@@ -159,11 +159,16 @@ def _running(content: Content) -> str:
     return f"@page {{ {heads} }} @page :first {{ @top-left {{ content: none; }} @top-right {{ content: none; }} }}"
 
 
-def section_html(section: Section) -> Html:
-    """A section, to be shown in a notebook."""
+def section_html(section: Section, style: bool = True) -> Html:
+    """A section, to be shown in a notebook. style: with its style, which several in a page share."""
     read = [s for one in (section, *section.inside) for s in one.samples]
     flows = dict(zip(map(id, read), sample_flows(tuple(read), (), MOST // 4), strict=True))
     told = _ENVIRONMENT.get_template("section.html.j2").render(
         section=section, colours={}, flow_of=lambda s: flows[id(s)]
     )
-    return Html(f'<style>{stylesheet()}{_static("report.css")}</style><div class="fg report">{told}</div>')
+    return Html(f'{report_style() if style else ""}<div class="fg report">{told}</div>')
+
+
+def report_style() -> str:
+    """The style of sections in a page, as an element."""
+    return f"<style>{stylesheet()}{_static('report.css')}</style>"

@@ -160,7 +160,12 @@ def _shaded(sign: str) -> str:
 
 def _indented(text: str) -> str:
     inner = text.lstrip(" ")
-    return rf"\hspace*{{{0.5 * (len(text) - len(inner)):.1f}em}}{latex(inner)}"
+    return rf"\hspace*{{{0.5 * (len(text) - len(inner)):.1f}em}}{_breakable(inner)}"
+
+
+def _breakable(text: str) -> str:
+    """Text that may be broken anywhere, as a value without spaces has to be."""
+    return r"\allowbreak{}".join(_written(text[i : i + 12]) for i in range(0, len(text), 12))
 
 
 _LOST = 4  # causes that are named

@@ -36,7 +36,7 @@ def where(study: Study, most: int = _ROWS) -> Section | LEFT_OUT:
         return "there is one model: nothing to be behind"
     rows = [_row(study, models, title, slice_) for title, slice_ in asked.items()]
     rows = [r for r in rows if r is not None]
-    first, rest = rows[:1], sorted(rows[1:], key=lambda r: (-_shown(r), -_deepest(r)))
+    first, rest = rows[:1], sorted(rows[1:], key=lambda r: (r[2].mark != "shown", not _shown(r), -_deepest(r)))
     kept = [*first, *[r for r in rows[1:] if r in rest[: most - 1]]]
     note = joined(
         f"Bold: the best there, its mean. Others: points behind it; filled where shown (q < {LEVEL} over every pair of models on every row), hollow where not.",
@@ -159,7 +159,7 @@ def why(study: Study) -> Section | LEFT_OUT:
             Section(
                 f"why-{kind}",
                 title,
-                tuple(_reasons(study, leader, kind, part, rows[kind], worth.get(kind))),
+                (" ".join(_reasons(study, leader, kind, part, rows[kind], worth.get(kind))),),
                 samples=read,
             )
         )

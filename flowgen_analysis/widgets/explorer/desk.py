@@ -6,6 +6,7 @@
 __all__ = ['Held', 'Measured', 'Desk']
 
 # %% ../../../nbs/widgets/explorer/03_desk.ipynb #cell-02
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from ...analysis.saved import SavedSlice, change_slices, load_slices, with_slice
 from ...analysis.slices import Slice
 from ...flows.files import InputError
 from ...study import Study
-from .states import rank_values, ranked
+from .states import METRIC_TITLES, rank_values, ranked
 from ..slice_field import reading
 
 # %% ../../../nbs/widgets/explorer/03_desk.ipynb #cell-05
@@ -85,13 +86,37 @@ class Desk:
         self.study, self.samples, self.registry = study, study.by_id, study.registry
         self.slices_path = slices_path or (study.project and study.project.slices_path)
         self._measured: dict[str, Measured] = {}
+        self._causes: dict[str, dict[tuple[str, str], tuple[str, float]]] = {}
         self._saved: tuple[Any, list[SavedSlice], str] = (None, [], "")
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The scores there are, title by name."""
+        named = getattr(self.study, "metrics", None)
+        if isinstance(named, Mapping):
+            return {str(name): str(title) for name, title in named.items()}
+        return {m: METRIC_TITLES[m][0] if m in METRIC_TITLES else m for m in self.study.scores.metrics}
 
     def measured(self, metric: str) -> Measured:
         """Scores by a metric."""
         if metric not in self._measured:
             self._measured[metric] = Measured(self.study.grid(metric))
         return self._measured[metric]
+
+    def causes(self, metric: str) -> dict[tuple[str, str], tuple[str, float]]:
+        """By sample and model, by what was lost most, and how much (0..1); nothing before `find_causes` has been called."""
+        return self._causes.get(metric, {})
+
+    def find_causes(self, metric: str) -> None:
+        """Work out by what each sample lost most; on a large dataset that takes a while."""
+        rows = self.study.losses(metric).by_sample()
+        first = (
+            rows.sort("loss", "kind", descending=[True, False])
+            .group_by("sample_id", "model", maintain_order=True)
+            .first()
+        )
+        found = first.select("sample_id", "model", "kind", "loss").iter_rows()
+        self._causes[metric] = {(sample, model): (kind, lost) for sample, model, kind, lost in found}
 
     def frame(self, index: SliceIndex, rows: np.ndarray) -> pl.DataFrame:
         """A row a sample: id, requirement, the features, a score a model (0..1)."""

@@ -1,9 +1,16 @@
-// The shared state on one line: metric, baseline, subset, the slice as text with its count; what was done and undone; saved slices.
-function barPart({ send }) {
-  const segments = (label) => make("div", { class: "fg-segments", role: "radiogroup", "aria-label": label });
-  const metrics = segments("Metric"), subsets = segments("Subset");
-  const baseline = make("select", { "aria-label": "Baseline", title: "The model that others are compared with", onchange: () => send({ type: "baseline", value: baseline.value }) });
+// What every view shares: dataset, score, baseline and pinned models; the slice as text with its count and its parts; what was done
+// and undone, saved slices, the link to what is on show, and the report.
+export default panel(({ el, send, problem }) => {
+  const chosen = (label, hover, event) => {
+    const node = make("select", { "aria-label": label, title: hover, onchange: () => send({ type: event, value: node.value }) });
+    return node;
+  };
+  const dataset = chosen("Dataset", "Dataset", "dataset"), metric = chosen("Score", "The score that everything shows", "metric");
+  const baseline = chosen("Baseline", "The model that others are compared with", "baseline");
+  const here = make("b", { class: "fg-here" });
   const against = make("label", { class: "fg-against" }, "vs ", baseline);
+  const models = make("span", { class: "fg-chips", role: "group", "aria-label": "Pinned models" });
+  const more = make("select", { "aria-label": "Pin another model", title: "Pin another model: it stays in the list and beside every sample", onchange: () => more.value && send({ type: "model", value: more.value }) });
   let state = null;
   const field = sliceField({
     ask: (asked, then) => send({ type: "read", ...asked }, { quiet: true, then }),
@@ -14,10 +21,10 @@ function barPart({ send }) {
   field.node.append(reset);
   const undo = tool("↶", "Undo (Ctrl+Z)", () => send({ type: "undo" }));
   const redo = tool("↷", "Redo (Ctrl+Shift+Z)", () => send({ type: "redo" }));
-  const copy = tool("Copy", "Copy the state as text: it brings all of this back", () => {
-    navigator.clipboard.writeText(state.state);
+  const copy = tool("Link", "Copy the link to what is on show; wb.app(\"…\") opens it in a notebook", () => {
+    navigator.clipboard.writeText(state.page ? `${location.origin}${location.pathname}#${state.link}` : state.link);
     copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1200);
+    setTimeout(() => { copy.textContent = "Link"; }, 1200);
   });
   const keep = tool("+ Report", "Add what is on show to the report", () => send({ type: "keep" }));
 
@@ -44,20 +51,11 @@ function barPart({ send }) {
   };
 
   const said = make("div", { class: "fg-hint", role: "status" });
-  const node = make("div", { class: "fg-top" },
-    make("div", { class: "fg-bar" }, metrics, against, subsets, saved, star),
-    make("div", { class: "fg-bar" }, field.node, undo, redo, copy, keep), field.below, form, said);
+  el.append(make("div", { class: "fg-top", "data-lm-suppress-shortcuts": "true" },
+    make("div", { class: "fg-bar" }, here, dataset, metric, against, models, more, saved),
+    make("div", { class: "fg-bar fg-second" }, field.node, make("span", { class: "fg-tools" }, undo, redo, star, copy, keep)), field.below, form, said, problem.node));
+  el.addEventListener("keydown", (e) => undoKeys(e, send));
 
-  const choose = (box, options, event) => {
-    while (box.children.length > options.length) box.lastChild.remove();
-    options.forEach((option, i) => {
-      const button = box.children[i] ?? box.appendChild(make("button", { type: "button", role: "radio" }));
-      button.textContent = option.title;
-      button.title = option.hover;
-      button.setAttribute("aria-checked", option.on);
-      button.onclick = () => send({ type: event, value: option.value });
-    });
-  };
   const options = (select, made, key) => {
     if (select.dataset.shown === key) return;
     select.dataset.shown = key;
@@ -81,13 +79,35 @@ function barPart({ send }) {
     remove.hidden = !state.now;
   };
 
-  const update = (next) => {
+  const choices = (select, own) => {
+    options(select, () => own.map((o) => make("option", { value: o.value, title: o.hover }, o.title)), JSON.stringify(own.map((o) => [o.value, o.title])));
+    select.value = own.find((o) => o.on)?.value ?? "";
+  };
+  const drawModels = () => {
+    const on = state.models.filter((m) => m.on), off = state.models.filter((m) => !m.on);
+    const focused = models.contains(document.activeElement) ? document.activeElement.dataset.model : null;
+    models.replaceChildren(...on.map((m) => {
+      const dot = make("i", { class: "fg-dot" });
+      dot.style.background = m.colour;
+      return make("button", { type: "button", class: "fg-chip", "aria-pressed": "true", "data-model": m.name, disabled: on.length < 2, title: `${m.name}: take it out of the list and from beside the sample`, onclick: () => send({ type: "model", value: m.name }) }, dot, middle(m.name), make("span", { class: "fg-x", "aria-hidden": "true" }, on.length < 2 ? "" : "×"));
+    }));
+    if (focused !== null) ([...models.children].find((n) => n.dataset.model === focused) ?? more).focus();
+    more.hidden = off.length === 0;
+    options(more, () => [make("option", { value: "" }, "+ model"), ...off.map((m) => make("option", { value: m.name }, m.name))], JSON.stringify(off.map((m) => m.name)));
+    more.value = "";
+  };
+
+  return (next) => {
     state = next;
-    choose(metrics, state.metrics, "metric");
-    choose(subsets, state.subsets, "subset");
-    options(baseline, () => state.baselines.map((b) => make("option", { value: b.value }, b.title)), JSON.stringify(state.baselines.map((b) => b.value)));
-    baseline.value = state.baselines.find((b) => b.on)?.value ?? "";
+    choices(dataset, state.datasets);
+    here.textContent = state.datasets[0]?.title ?? "";
+    here.hidden = state.datasets.length > 1;
+    dataset.hidden = !here.hidden;
+    choices(metric, state.metrics);
+    metric.title = state.metrics.find((m) => m.on)?.hover || "The score that everything shows";
+    choices(baseline, state.baselines);
     against.hidden = state.baselines.length < 2;
+    drawModels();
     field.update(state.reading);
     reset.disabled = !state.text;
     undo.disabled = !state.undo;
@@ -97,5 +117,4 @@ function barPart({ send }) {
     said.hidden = !state.said;
     drawSaved();
   };
-  return { node, update };
-}
+});

@@ -1,9 +1,9 @@
-// The explorer: the bar on top, features and facts on the left, the means and one of three tables on the right.
+// The explorer: features and facts on the left, the means and one of three tables on the right.
 const TABS = [["samples", "Samples", "The samples of the slice"], ["features", "Features", "Models and features, within the slice"], ["slices", "Slices", "Subsets and saved slices"]];
 
-export default panel(({ el, send, post, model, problem }) => {
+export default panel(({ el, send, post, model, problem, leaving }) => {
   const tools = { send, post };
-  const bar = barPart(tools), facets = facetsPart(tools), means = meansPart(tools), samples = samplesPart(tools), grid = gridPart(tools);
+  const facets = facetsPart(tools), means = meansPart(tools), samples = samplesPart(tools), grid = gridPart(tools);
   const tabs = TABS.map(([name, title, hover]) => make("button", { type: "button", role: "tab", class: "fg-tab-of", title: hover, onclick: () => send({ type: "tab", value: name }) }, title));
   const list = make("div", { class: "fg-tab-list", role: "tablist", "aria-label": "Tables" }, ...tabs);
   list.addEventListener("keydown", (e) => {
@@ -15,20 +15,25 @@ export default panel(({ el, send, post, model, problem }) => {
     next.focus();
     next.click();
   });
-  const shown = make("div", { class: "fg-table-of" }, list, samples.node, grid.node);
+  const filters = make("button", { type: "button", class: "fg-quiet fg-filters", "aria-expanded": "true", title: "Show or hide features and facts", onclick: () => (facets.node.offsetParent ? hide(true) : hide(false)) }, "Filters");
+  const top = make("div", { class: "fg-table-head" }, list, filters);
+  const shown = make("div", { class: "fg-table-of" }, top, samples.node, grid.node);
   const main = make("div", { class: "fg-main" }, means.node, shown);
-  const root = make("div", { class: "fg-root", "data-lm-suppress-shortcuts": "true" }, bar.node, problem.node, make("div", { class: "fg-body" }, facets.node, main));
+  const root = make("div", { class: "fg-root", "data-lm-suppress-shortcuts": "true" }, problem.node, make("div", { class: "fg-body" }, facets.node, divider("facets", "Width of the filters", 1), main));
   el.append(root);
+  let starting = true;
+  const hide = (hidden) => {
+    keepPanes({ hidden });
+    root.classList.toggle("fg-no-facets", hidden);
+    root.classList.toggle("fg-anyway", !hidden && !starting);  // beside a sample there is seldom room for three panes: who asks gets them
+    filters.setAttribute("aria-expanded", String(!hidden));
+  };
+  hide(panes().hidden ?? window.innerWidth < 700);
+  starting = false;
+  const keys = walking(el);
+  leaving(keys);
 
-  root.addEventListener("keydown", (e) => {
-    if (!(e.ctrlKey || e.metaKey) || e.altKey || ["INPUT", "SELECT"].includes(e.target.tagName)) return;
-    const key = e.key.toLowerCase();
-    const type = key === "y" || (key === "z" && e.shiftKey) ? "redo" : key === "z" ? "undo" : null;
-    if (!type) return;
-    e.preventDefault();
-    e.stopPropagation();
-    send({ type });
-  });
+  root.addEventListener("keydown", (e) => undoKeys(e, send));
 
   const drawMain = () => {
     const state = model.get("main");
@@ -43,7 +48,6 @@ export default panel(({ el, send, post, model, problem }) => {
     else grid.update(state);
   };
   const draw = {
-    state: () => bar.update(model.get("state")),
     facets: () => facets.update(model.get("facets")),
     means: () => means.update(model.get("means")),
     main: drawMain,
@@ -61,6 +65,7 @@ export default panel(({ el, send, post, model, problem }) => {
   };
   flush();
   return (state, name) => {
+    if (name === "state") return;
     if (!stale.size) queueMicrotask(flush);
     stale.add(name);
   };

@@ -3,11 +3,23 @@ const STATES = [[null, "any"], [true, "has"], [false, "lacks"]];
 
 function facetsPart({ send }) {
   const list = make("div", { class: "fg-facets", tabindex: "-1" });
+  const subsets = make("div", { class: "fg-segments", role: "radiogroup", "aria-label": "Subset" });
+  const chooseSubset = (options) => {
+    subsets.hidden = !options.length;
+    while (subsets.children.length > options.length) subsets.lastChild.remove();
+    options.forEach((option, i) => {
+      const button = subsets.children[i] ?? subsets.appendChild(make("button", { type: "button", role: "radio" }));
+      button.textContent = option.title;
+      button.title = option.hover;
+      button.setAttribute("aria-checked", option.on);
+      button.onclick = () => send({ type: "subset", value: option.value });
+    });
+  };
   const rows = new Map(), facts = new Map();
   let built = "";
 
   const build = (state) => {
-    list.replaceChildren();
+    list.replaceChildren(subsets);
     rows.clear();
     facts.clear();
     state.themes.forEach((theme, i) => {
@@ -57,6 +69,7 @@ function facetsPart({ send }) {
     const names = JSON.stringify([features.map((f) => [f.name, f.title]), state.facts.map((f) => [f.name, f.bins.map((b) => b.low)])]);
     if (names !== built) build(state);
     built = names;
+    chooseSubset(state.subsets);
     const most = Math.max(1, ...features.map((f) => f.has));
     for (const feature of features) {
       const r = rows.get(feature.name);

@@ -5,7 +5,8 @@ function gridPart({ send }) {
   const measures = make("div", { class: "fg-segments", role: "radiogroup", "aria-label": "Cells say" });
   const table = make("table", { class: "fg-grid", role: "grid" });
   const empty = make("p", { class: "fg-empty" });
-  const node = make("div", { class: "fg-gridded" }, measures, make("div", { class: "fg-scroll" }, table), empty);
+  const code = (shown) => !shown ? "" : `wb.explorer(state=${JSON.stringify(JSON.stringify({ slice: shown.slice, metric: shown.metric }))}).${shown.tab === "features" ? "heatmap" : "slices"}()`;
+  const node = make("div", { class: "fg-gridded" }, make("div", { class: "fg-grid-top" }, measures, dotsMenu(table, "flowgen", () => code(state))), make("div", { class: "fg-scroll" }, table), empty);
   let state = null, built = "", body = [], at = [0, 0];
 
   const cellText = (cell, lost) => {
@@ -29,9 +30,9 @@ function gridPart({ send }) {
     const colour = state.measure === "difference" && cell.v < 0 ? "--fg-orange" : "--fg-blue";
     return `color-mix(in srgb, var(${colour}) ${Math.round(6 + 46 * depth)}%, var(--fg-page))`;
   };
-  const pick = (row, i) => {
+  const pick = (row, i, how = "") => {
     if (row.error) return;
-    send(state.tab === "features" ? { type: "cell", name: row.name, model: state.models[i]?.name ?? state.models[0].name } : { type: "slice", text: row.text });
+    send(state.tab === "features" ? { type: "cell", name: row.name, model: state.models[i]?.name ?? state.models[0].name } : { type: "slice", text: row.text, how });
   };
 
   const build = () => {
@@ -47,7 +48,7 @@ function gridPart({ send }) {
       group = row.group;
       const cells = row.error
         ? [make("td", { class: "fg-grid-error", colspan: state.models.length }, row.error)]
-        : state.models.map((_, i) => make("td", { tabindex: "-1", role: "gridcell", onclick: () => { focus(r, i, false); pick(state.rows[r], i); } }, make("b"), make("small", { class: "fg-ring" }), make("small", { class: "fg-more" })));
+        : state.models.map((_, i) => make("td", { tabindex: "-1", role: "gridcell", onclick: (e) => { focus(r, i, false); pick(state.rows[r], i, how(e)); } }, make("b"), make("small", { class: "fg-ring" }), make("small", { class: "fg-more" })));
       const name = make("th", { scope: "row", title: row.hover }, row.title), n = make("td", { class: "fg-n" });
       const line = make("tr", { "data-row": row.name }, name, n, ...cells);
       lines.push(line);

@@ -43,7 +43,7 @@ function meansPart() {
     state.rows.forEach((data, i) => {
       const { node: line, inside, outside, name, track, cells } = rows[i], d = data.difference;
       name.firstChild.style.background = data.colour;
-      name.lastChild.textContent = data.name;
+      name.lastChild.replaceChildren(middle(data.name));
       name.title = `${data.name}${state.notes[data.name] ? `\n${state.notes[data.name]}` : ""}`;
       place(outside, data.outside, data.colour);
       place(inside, data.inside, data.colour);

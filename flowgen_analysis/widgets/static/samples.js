@@ -1,5 +1,5 @@
-// The samples of the slice, worst first. Arrow keys move, Enter opens. Only the rows in sight are here; scrolling asks for others.
-const ROW = 30;
+// The samples of the slice, worst first: id, domain and top cause, the requirement, a number for each pinned model. Arrow keys move, Enter opens. Only the rows in sight are here; scrolling asks for others.
+const ROW = 64;
 
 function samplesPart({ send, post }) {
   const note = make("span", { class: "fg-hint" });
@@ -53,41 +53,32 @@ function samplesPart({ send, post }) {
     e.stopPropagation();
   });
 
-  const strip = (scores) => make("span", { class: "fg-strip" }, ...scores.map((score, i) => {
-    const dot = make("i", { title: `${state.models[i].name} ${percent(score)}` });
-    dot.style.background = state.models[i].colour;
-    dot.style.left = `${100 * (score ?? 0)}%`;
-    dot.hidden = score === null;
-    return dot;
-  }));
-  const extra = () => state.wide || state.kind !== "score" && (state.models.length > 1 || state.kind !== "mean");
+  const extra = () => state.kind !== "score" && (state.models.length > 1 || state.kind !== "mean");
   const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value) : percent(value));
+  const reason = (cause) => cause && make("button", { type: "button", class: "fg-cause", tabindex: "-1", title: `What ${cause.model} lost most by here: ${cause.title}, ${percent(cause.lost)} points. Click: only samples on which it did`,
+    onclick: (e) => { e.stopPropagation(); send({ type: "cause", kind: cause.kind, model: cause.model }); } }, cause.title);
+  const brief = (score) => (score !== null && state.models.length > 4 ? String(Math.round(100 * score)) : percent(score));  // many columns are narrow ones
   const line = (row, i) => {
-    const cells = state.wide
-      ? [strip(row.scores)]
-      : row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: row.failed[k] || state.models[k].name }, percent(score)));
+    const cells = row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: `${state.models[k].name} ${percent(score)}${row.failed[k] ? `\n${row.failed[k]}` : ""}` }, brief(score)));
+    const meta = make("span", { class: "fg-meta" }, make("span", { class: "fg-id", title: row.id }, row.id), row.domain ? make("span", { class: "fg-domain", title: row.domain }, row.domain) : null, reason(row.cause));
     const made = make("div", { class: "fg-row", role: "option", id: `${prefix}-${i}`, "data-sample": row.id, "data-at": i, "aria-selected": row.id === state.selected, onclick: () => open(i) },
-      make("span", { class: "fg-id", title: row.id }, row.id), make("span", { class: "fg-text", title: row.requirement }, row.requirement), ...cells);
+      make("span", { class: "fg-about" }, meta, make("span", { class: "fg-text", title: row.requirement }, row.requirement)), ...cells);
     if (extra()) made.append(make("span", { class: "fg-score fg-mean" }, worth(row.value)));
     return made;
   };
 
   const columns = () => {
-    const widths = state.wide ? "minmax(100px, 1fr)" : `repeat(${state.models.length}, var(--fg-score))`;
-    const widest = Math.min(16, Math.max(4, ...rows.map((r) => r.id.length)));
-    node.style.setProperty("--fg-columns", `${widest + 1}ch minmax(0, ${state.wide ? 2 : 1}fr) ${widths} ${extra() ? "minmax(52px, max-content)" : ""}`);
+    node.classList.toggle("fg-many-columns", state.models.length > 4);
+    node.style.setProperty("--fg-columns", `minmax(0, 1fr) repeat(${state.models.length}, var(--fg-score)) ${extra() || state.models.length > 1 ? "52px" : ""}`);
     const button = (value, title, hover, pressed, dot) => make("button", { type: "button", class: "fg-column", title: hover, "aria-pressed": pressed, onclick: () => send({ type: "rank", value }) }, dot, make("span", {}, title));
-    const named = state.wide ? [make("span", { class: "fg-ends" }, make("span", {}, "0"), make("span", {}, "100"))] : state.models.map((m) => {
+    const named = state.models.map((m) => {
       const dot = make("i", { class: "fg-dot" });
       dot.style.background = m.colour;
       return button(m.name, m.name, `${m.name}: worst first; again turns it round`, m.name === state.rank, dot);
     });
     if (extra()) named.push(button(state.rank, { mean: "mean", difference: "difference", residual: "residual", score: "score" }[state.kind], state.title, true, null));
-    else if (!state.wide && state.models.length > 1) {
-      named.push(button("mean", "mean", "Mean over models: worst first", false, null));
-      node.style.setProperty("--fg-columns", `${widest + 1}ch minmax(0, 1fr) ${widths} 52px`);
-    }
-    head.replaceChildren(make("span", {}, ""), make("span", {}, ""), ...named);
+    else if (state.models.length > 1) named.push(button("mean", "mean", "Mean over models: worst first", false, null));
+    head.replaceChildren(make("span", {}, ""), ...named);
   };
 
   const drawRows = (next) => {

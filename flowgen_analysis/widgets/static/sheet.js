@@ -1,22 +1,23 @@
 // Controls above, an answer below. The HTML comes escaped from figures; its buttons are slices and samples.
-export default panel(({ el, send }) => {
+export default panel(({ el, send, model }) => {
   const controls = make("div", { class: "fg-controls", role: "group", "aria-label": "Settings" });
   const error = make("div", { class: "fg-error", role: "status" });
   const body = make("div", { class: "fg-answer" });
   const title = make("h3", { class: "fg-sheet-title" });
-  const under = make("div", { class: "fg-under" });
-  const sheet = make("section", { class: "fg-sheet" }, title, controls, under, error, body);
+  const meter = make("progress"), doing = make("span", { class: "fg-hint" });
+  const progress = make("div", { class: "fg-progress", role: "status", hidden: true }, meter, doing);
+  const sheet = make("section", { class: "fg-sheet" }, title, controls, error, progress, body);
   el.append(sheet);
 
   body.addEventListener("click", (e) => {
-    const link = e.target.closest("[data-slice], [data-sample]");
+    const link = e.target.closest("[data-slice], [data-sample], [data-see]");
     if (!link) return;
-    if ("slice" in link.dataset) send({ type: "slice", text: link.dataset.slice });
+    if ("see" in link.dataset) send({ type: "see", text: link.dataset.see, model: link.dataset.model });
+    else if ("slice" in link.dataset) send({ type: "slice", text: link.dataset.slice, how: how(e) });
     else send({ type: "sample", id: link.dataset.sample });
   });
   body.addEventListener("keydown", (e) => e.target.closest("button") && (e.key === "Enter" || e.key === " ") && e.stopPropagation());
 
-  let field = null;  // of the slice; it stays while the other controls are drawn anew
   const kinds = {
     select: (c) => make("select", { title: c.hover, onchange: (e) => send({ type: "set", name: c.name, value: e.target.value }) },
       ...c.options.map((o) => make("option", { value: o.value, selected: o.value === c.value }, o.title))),
@@ -31,20 +32,21 @@ export default panel(({ el, send }) => {
       area.value = c.value;
       return area;
     },
-    slice: (c) => {
-      if (!field) {
-        const own = { ask: (asked, then) => send({ type: "read", ...asked }, { quiet: true, then }), apply: (text, then) => send({ type: "set", name: c.name, value: text }, { own: true, then }) };
-        field = sliceField(own);
-        under.append(field.below);
-      }
-      return field.node;
-    },
     button: (c) => make("button", { type: "button", class: "fg-press", title: c.hover, disabled: c.disabled, onclick: () => send({ type: "press", name: c.name }) }, c.label),
   };
-  const drawn = (c) => c.kind === "words" ? make("b", { class: "fg-count-of" }, c.label) : ["button", "slice"].includes(c.kind) ? kinds[c.kind](c) : make("label", { class: `fg-control fg-${c.kind}` }, make("span", {}, c.label), kinds[c.kind](c));
+  const drawn = (c) => c.kind === "words" ? make("b", { class: "fg-count-of" }, c.label) : c.kind === "button" ? kinds[c.kind](c) : make("label", { class: `fg-control fg-${c.kind}` }, make("span", {}, c.label), kinds[c.kind](c));
 
-  let before = "";
-  return (state) => {
+  let before = "", html = null;
+  const told = () => {
+    const { text, done, total } = model.get("progress");
+    progress.hidden = !text;
+    doing.textContent = text ? (total ? `${text}: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : text) : "";
+    if (total) [meter.max, meter.value] = [total, done];
+    else meter.removeAttribute("value");
+  };
+  told();
+  return (state, name) => {
+    if (name === "progress") return told();
     const now = JSON.stringify(state.controls);
     if (now !== before) {
       const focused = [...controls.querySelectorAll("select, input, textarea, button")].indexOf(document.activeElement);
@@ -53,7 +55,6 @@ export default panel(({ el, send }) => {
       while (controls.children.length > fresh.length) controls.lastChild.remove();
       const stays = controls.querySelectorAll("select, input, textarea, button")[focused];
       if (stays !== document.activeElement) stays?.focus();
-      state.controls.filter((c) => c.kind === "slice").forEach((c) => field.update(c.reading));
       before = now;
     }
     title.textContent = state.title;
@@ -61,6 +62,14 @@ export default panel(({ el, send }) => {
     controls.hidden = state.controls.length === 0;
     error.textContent = state.error;
     error.hidden = !state.error;
+    if (state.html === html) return;
+    html = state.html;
     showHtml(body, state.html);
+    for (const table of body.querySelectorAll("table.fg-table")) {
+      sorts(table);
+      const around = table.closest(".fg-scroll") ?? table;
+      around.before(dotsMenu(table, "flowgen", () => model.get("state").code));
+    }
+    for (const link of body.querySelectorAll("[data-slice]")) link.title += "\nShift: add to the slice, Alt: take out of it";
   };
-});
+}, ["progress"]);

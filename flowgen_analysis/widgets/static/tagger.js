@@ -126,7 +126,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
     if (!s) return;
     const all = (text, value, n) => make("button", { type: "button", class: "fg-tag-do", disabled: !n, onclick: () => post.send("all", { feature: s.feature, accept: value }) }, text);
     const rest = make("button", { type: "button", class: "fg-tag-do", disabled: !s.rest, title: "Go through those in a random order", onclick: () => post.whenStill(() => post.send("rest", { feature: s.feature }, { moves: true })) }, `Judge the other ${s.rest}`);
-    strip.replaceChildren(make("span", {}, `${s.title}: seen in ${s.yes} of ${s.yes + s.no}${s.failed ? `, failed on ${s.failed}` : ""}; ${s.open} not judged by you`), all(`Accept: ${s.open_yes} yes, ${s.open - s.open_yes} no`, true, s.open), all(`Refuse: ${s.open_yes} no`, false, s.open_yes), rest, make("button", { type: "button", class: "fg-quiet", "aria-label": "Close", onclick: () => survey("") }, "✕"));
+    strip.replaceChildren(make("span", {}, s.yes + s.no ? `${s.title}: seen in ${s.yes} of ${s.yes + s.no}${s.failed ? `, failed on ${s.failed}` : ""}; ${s.open} not judged by you` : `${s.title}: no detector; ${s.rest} not judged by you`), ...(s.yes + s.no ? [all(`Accept: ${s.open_yes} yes, ${s.open - s.open_yes} no`, true, s.open), all(`Refuse: ${s.open_yes} no`, false, s.open_yes)] : []), rest, make("button", { type: "button", class: "fg-quiet", "aria-label": "Close", onclick: () => survey("") }, "✕"));
   };
   const redraw = () => {
     if (!state) return;

@@ -7,7 +7,7 @@ function tagRow(feature, { say, survey }) {
   const name = make("span", { class: "fg-tag-name" });
   const seen = make("button", { type: "button", class: "fg-tag-seen", tabindex: "-1" });
   const others = make("span", { class: "fg-tag-others" });
-  const all = make("button", { type: "button", class: "fg-tag-all", title: "Accept or refuse the detector for every sample", "aria-label": `${feature.title}: accept or refuse for every sample`, onclick: () => survey(feature.name) }, "all");
+  const all = make("button", { type: "button", class: "fg-tag-all", title: "This feature on every sample", "aria-label": `${feature.title}: on every sample`, onclick: () => survey(feature.name) }, "all");
   const choice = (value, sign) => make("button", { type: "button", role: "radio", class: `fg-tag-${SAYS[value]}`, "aria-label": SAYS[value], onclick: () => say(feature.name, value === row.value ? null : value) }, sign);
   const yes = choice(true, "yes"), no = choice(false, "no");
   const node = make("div", { class: "fg-tag-row", role: "radiogroup", "aria-label": feature.title, "data-feature": feature.name }, key(feature.key), name, seen, others, all, yes, no);
@@ -23,7 +23,6 @@ function tagRow(feature, { say, survey }) {
     seen.onclick = () => say(data.name, true);
     seen.disabled = !data.seen;
     seen.classList.toggle("fg-tag-failed", Boolean(data.error));
-    all.hidden = data.seen === null;
     const against = data.others.filter((o) => now.value !== null && o.value !== now.value);
     others.textContent = data.hidden ? `${data.hidden} said` : data.others.map((o) => `${o.by} ${SAYS[o.value]}`).join(", ");
     others.title = data.hidden ? "What others say is shown once you have said it" : others.textContent;

@@ -28,7 +28,7 @@ def agreement_html(study: Study) -> str:
     if columns is not None and columns.height:
         pairs = pair_agreement(book).to_dicts() if book else []
         parts.append(
-            f"<h3>Features and codes</h3>{_table('Feature or code', [(titles.get(r['column'], r['column']), r) for r in columns.to_dicts()])}"
+            f"<h3>Features and codes</h3>{_table('Feature or code', [(titles.get(str(r['column'])) or str(r['column']), r) for r in columns.to_dicts()])}"
         )
         parts.append(f"<h3>Pairs of people</h3>{_table('Pair', [(r['people'], r) for r in pairs])}")
         parts.append(

@@ -17,14 +17,13 @@ from ...analysis.clusters import clusters
 from ...analysis.review import FAILED
 from ...features.codes import Output, code_name, definition
 from ...features.journal import Tag
-from ...features.tagbook import Line, TagBook
 from ...flows.files import InputError
 from ...scoring.kinds import KINDS
 from ...study import Study
-from ..bus import bus_of
 from ..explorer.states import State
-from ..panels import STYLE, Event, Panel, Screen, static
+from ..panels import STYLE, Event, Panel, static
 from ..sheets import Shared
+from .reader import Coding
 
 # %% ../../../nbs/widgets/tagger/04_board.ipynb #cell-06
 class BoardPanel(Panel):
@@ -37,7 +36,7 @@ class BoardPanel(Panel):
 SHOWN = 150  # cards on the board; the number of all of them stands above
 
 
-class CodeBoard(Screen):
+class CodeBoard(Coding):
     """Notes and failures without a code as cards, with proposals which of them belong together, and the codes that people make of them.
 
     study: the one of now. by: who codes. judge: told the name of a code that is to be judged on every output. Raises `InputError`.
@@ -57,19 +56,11 @@ class CodeBoard(Screen):
         shared: Shared | None = None,
         judge: Callable[[str], object] = lambda code: None,
     ):
-        self.study, self.shared, self.judge = study, shared or Shared(), judge
-        project = study().project
-        if project is None or not study().outputs:
-            raise InputError("board", "has nothing to code", "a project with a run")
-        self._book = TagBook(project.journal_path(study().dataset), by)
-        self._bus = bus_of(project, study().dataset)
-        self._items: list[Output] = []
-        self._number: dict[Output, int] = {}
+        super().__init__(study, by, shared)
+        self.judge = judge
         self.model = study().models[0]
-        super().__init__()
         self._panel = BoardPanel({}, self.handle)
         self.children = [self._panel]
-        self.add_class("fg-tagger")
         self.show()
         self.shared.observe(lambda change: self.hear({"slice"}), ["slice"])
         self._bus.join(self.hear)
@@ -85,21 +76,21 @@ class CodeBoard(Screen):
     def on_assign(self, event: Event) -> list[int]:
         """Say a code of some outputs, at once."""
         name = self._book.codes.named(event["code"]).name
-        return self._written(self._book.code_all([(o, name, True) for o in self._outputs(event["items"])], "hand"))
+        return self.written(self._book.code_all([(o, name, True) for o in self._outputs(event["items"])], "hand"))
 
     def on_create(self, event: Event) -> list[int]:
         """Make a code of some outputs, at once: taken back, it is gone with them."""
         outputs, made = self._outputs(event["items"]), self._new(event["title"])
-        return self._written(self._book.code_all([(o, made.feature, True) for o in outputs], "hand", made))
+        return self.written(self._book.code_all([(o, made.feature, True) for o in outputs], "hand", made))
 
     def on_rename(self, event: Event) -> list[int]:
         """Call a code something else, and say what it means."""
         name = self._book.codes.named(event["code"]).name
-        return self._written(self._book.define(name, event["title"], event["description"]))
+        return self.written(self._book.define(name, event["title"], event["description"]))
 
     def on_merge(self, event: Event) -> list[int]:
         """Count one code as another from now on."""
-        return self._written(self._book.merge(event["code"], event["into"]))
+        return self.written(self._book.merge(event["code"], event["into"]))
 
     def on_split(self, event: Event) -> list[int]:
         """Give some outputs of a code to a new one."""
@@ -108,12 +99,12 @@ class CodeBoard(Screen):
         if not outputs:
             raise InputError("split", "is of no card", "the cards that are something else")
         self._book.queue = "hand"
-        return self._written(self._book.split(name, self._new(event["title"]), outputs))
+        return self.written(self._book.split(name, self._new(event["title"]), outputs))
 
     def on_drop(self, event: Event) -> list[int]:
         """Take a code away. What was said with it waits in the journal."""
         code = self._book.codes.named(event["code"])
-        return self._written(
+        return self.written(
             self._book.write([definition(self.by, code.name, code.title, code.description, value=None)])
         )
 
@@ -129,30 +120,17 @@ class CodeBoard(Screen):
 
     def on_undo(self, event: Event) -> list[int]:
         """Take back what was last done here."""
-        return self._written(self._book.undo())
+        return self.written(self._book.undo())
 
     def on_refresh(self, event: Event) -> None:
         """Take in what other people wrote meanwhile."""
         self._book.refresh()
 
-    @property
-    def by(self) -> str:
-        """Who codes."""
-        return self._book.by
-
     def _new(self, title: str) -> Tag:
         return definition(self.by, code_name(title, self._book.codes.known), title)
 
     def _outputs(self, items: Sequence[int]) -> list[Output]:
-        for number in items:
-            if not 0 <= number < len(self._items):
-                raise InputError("card", f"is {str(number)[:20]}", "a card on the board")
-        return [self._items[number] for number in dict.fromkeys(items)]
-
-    def _written(self, lines: Sequence[Line]) -> list[int]:
-        if lines:
-            self._bus.tell("codes")
-        return [line.number for line in lines]
+        return [self.item(number) for number in dict.fromkeys(items)]
 
     # -- drawing
 
@@ -161,7 +139,7 @@ class CodeBoard(Screen):
         book, cards = self._book, self._cards()
         free = [o for o, card in cards.items() if not card["codes"]]
         groups = proposed({o: (cards[o]["words"], cards[o]["edits"]) for o in free})
-        numbers = {o: self._numbered(o) for o in list(cards)[:SHOWN]}
+        numbers = {o: self.number(o) for o in list(cards)[:SHOWN]}
         shown = {
             numbers[o]: {k: v for k, v in card.items() if k != "words"} for o, card in cards.items() if o in numbers
         }
@@ -174,12 +152,6 @@ class CodeBoard(Screen):
             "cards": list(shown.items()), "codes": codes, "model": self.model, "models": self.study().models, "all": len(cards), "free": len(free),
             "groups": [{"name": name, "cards": [numbers[o] for o in own if o in numbers]} for name, own in groups], "by": self.by,
         }  # fmt: skip
-
-    def _numbered(self, output: Output) -> int:
-        if output not in self._number:
-            self._number[output] = len(self._items)
-            self._items.append(output)
-        return self._number[output]
 
     def _cards(self) -> dict[Output, State]:
         """A card an output that has a note or a code, and a card a failure of the model on show."""
@@ -201,7 +173,7 @@ class CodeBoard(Screen):
                 (pl.col("sample_id") == sample_id) & (pl.col("model") == model) & (pl.col("repeat") == repeat)
             )
             edits = [
-                f"{KINDS.get(k, k).lower()} {s}".strip()
+                f"{str(KINDS.get(k) or k).lower()} {s}".strip()
                 for k, s in own.sort("loss", descending=True).select("kind", "subject").iter_rows()
             ]
             notes = [{"by": by, "text": text} for by, text in noted.get(output, {}).items()]

@@ -8,8 +8,6 @@ __all__ = ['DESK', 'Bench', 'TagDesk']
 # %% ../../../nbs/widgets/tagger/06_desk.ipynb #cell-02
 from typing import Any, Protocol
 
-import ipywidgets
-
 from ...flows.files import InputError
 from ...study import Study
 from ..sheets import Shared

@@ -104,13 +104,8 @@ def tagger_state(
     """What the tagger draws. `suggestions`: of this sample; `queue`: ids of the samples to go through, called `title`; `asked`: the
     features that are in question, all where none are named. What others say of a cell is not in it before `book.by` has judged the cell."""
     keys, done = assign_keys(registry.features), progress(book, queue, asked or registry.names)
-    themes = [
-        {
-            "name": theme,
-            "rows": [_row(book, f, sample, suggestions.get(f.name, Suggestion()), keys.get(f.name, "")) for f in group],
-        }
-        for theme, group in registry.themes().items()
-    ]
+    row = lambda f: _row(book, f, sample, suggestions.get(f.name, Suggestion()), keys.get(f.name, ""))  # noqa: E731
+    themes = [{"name": theme, "rows": [row(f) for f in group]} for theme, group in registry.themes().items()]
     notes = book.notes(sample.id)
     mine = notes.pop(book.by, "")
     said = bool(mine) or any(book.by in book.words(sample.id, f) for f in registry.names)
@@ -141,7 +136,7 @@ def _row(book: TagBook, feature: Feature, sample: Sample, suggestion: Suggestion
         "evidence": "\n".join(f"{place_of(e, flow)[1]}: {e.what}" for e in suggestion.evidence[:8]),
     }  # fmt: skip
 
-
+# %% ../../../nbs/widgets/tagger/00_states.ipynb #cell-17
 def _people(book: TagBook) -> str:
     """Who tags here and how far they agree, in one line; empty for one person alone."""
     found = tag_agreement(book)
