@@ -28,7 +28,10 @@ def init_command(
     as_json: JsonOption = False,
 ) -> None:
     """Make a project: folders, and the features that its flows may have."""
+    from flowgen_analysis.generation.models.templates import write_prompts
+
     made = init_project(directory, demo, features)
+    made += write_prompts(directory / "prompts")
     if as_json:
         print_json({"project": str(directory), "made": [str(p) for p in made]})
     else:
