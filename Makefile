@@ -50,9 +50,9 @@ site: .setup/env
 	  else $(BIN)/python -c "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)" && echo "quarto is not here: the notebooks are processed in _proc, and no page is drawn"; fi
 
 fmt: .setup/env
+	$(BIN)/python docs/part_cells.py
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix --select I nbs tests benchmarks
-	$(BIN)/python docs/part_cells.py
 	$(BIN)/nbdev-clean
 	$(BIN)/nbdev-export
 

@@ -40,7 +40,6 @@ from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
-from .flows.files import InputError
 from .reports.build import build
 from .reports.carried import report_data
 from .reports.content import Content
