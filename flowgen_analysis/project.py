@@ -155,8 +155,14 @@ class Project(NamedTuple):
         return load_samples(path)
 
     def run_paths(self, dataset: str) -> list[Path]:
-        """The run files of a dataset, sorted."""
-        return sorted((self.root / "runs" / dataset).glob("*.jsonl"))
+        """The run files of a dataset, sorted; not the scores beside them (`<model>.scores.jsonl`)."""
+        found = sorted((self.root / "runs" / dataset).glob("*.jsonl"))
+        return [path for path in found if not path.name.endswith(".scores.jsonl")]
+
+    @property
+    def declared_path(self) -> Path:
+        """The file that says what scores from elsewhere are."""
+        return self.root / "scores.toml"
 
     def runs(self, dataset: str, samples: Sequence[Sample]) -> list[Run]:
         """The runs over a dataset, one a model. Raises `InputError`."""

@@ -6,6 +6,7 @@
 __all__ = ['MANY', 'LOOKED_AT', 'SHUFFLED', 'REPAIRED', 'BOARDS', 'deployments', 'Generations', 'Scored', 'Study', 'open_study']
 
 # %% ../nbs/03_study.ipynb #cell-02
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,6 +49,7 @@ from .features.registry import Registry
 from .figures.sentences import verdict_sentences
 from .figures.style import counted, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
+from .flows.environment import Environment, load_environment
 from .flows.files import InputError
 from .flows.model import Generation, Sample
 from .generation.models.tokens import run_prompt_table
@@ -56,12 +58,19 @@ from .project import Project, bundled
 from .scoring.distance import Engine
 from .scoring.kinds import KINDS
 from .scoring.loss import Explanation, Losses, collect_losses, explained
+from .scoring.metrics import Metric, load_declared
 from .scoring.options import Options
+from .scoring.score_book import ScoreBook
 from .scoring.scores import Scores, score_runs
 from .scoring.what_if import Repairs, repair_runs
 
 # %% ../nbs/03_study.ipynb #cell-05
 MANY = 5  # deployments from which on they are the draws
+
+
+def _plain_name(environment: str | None) -> str:
+    """The name of an environment if it is one of a file in a folder, and leads nowhere else."""
+    return environment if environment and re.fullmatch(r"\w[\w.-]*", environment) else ""
 
 
 def deployments(samples: Sequence[Sample]) -> dict[str, str] | None:
@@ -168,6 +177,37 @@ class Scored:
     # -- scores
 
     @cached_property
+    def score_book(self) -> ScoreBook:
+        """Every score that generations have: built in, brought with the runs, added in code."""
+        declared = lambda: load_declared(self.project.declared_path) if self.project else {}  # noqa: E731
+        return ScoreBook(
+            self.runs, self.samples, lambda: self.scores, self.run_paths, declared, lambda: self._environments
+        )
+
+    @cached_property
+    def _environments(self) -> dict[str, Environment]:
+        paths = {
+            n: self.project.root / "environments" / f"{n}.json"
+            for s in self.samples
+            if self.project and (n := _plain_name(s.environment))
+        }
+        return {name: load_environment(path) for name, path in paths.items() if path.is_file()}
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The scores that generations have, by name, with their titles: FlowSim's measures first. Raises `InputError` for files of scores
+        that cannot be read."""
+        return self.score_book.titles
+
+    def metric(self, name: str = "inputs") -> Metric:
+        """A score by its name: its kind, its unit, which way is better. Raises `InputError` for one that is not there."""
+        return self.score_book.of(name)[0]
+
+    def values(self, name: str) -> pl.DataFrame:
+        """A score of every generation: `sample_id`, `model`, `repeat`, `value` in its own unit. Raises `InputError`."""
+        return self.score_book.of(name)[1]
+
+    @cached_property
     def scores(self) -> Scores:
         """FlowSim and checks of every generation."""
         return score_runs(self.samples, self.runs)
@@ -186,13 +226,15 @@ class Scored:
         return sample_facts(self.samples)
 
     def index(self, metric: str = "inputs") -> SliceIndex:
-        """The matrix joined with scores by `metric`, ready to be sliced. Raises `InputError` for a metric that is not there."""
-        if metric not in self.scores.metrics:
-            raise InputError("metric", f"is {metric!r}", " or ".join(self.scores.metrics))
+        """The matrix joined with a score, ready to be sliced. Raises `InputError` for a metric that is not there."""
         make = lambda: SliceIndex.from_tables(  # noqa: E731
-            self.matrix, self.scores, metric, self.facts, self.clusters, self.corpus
+            self.matrix, self._with(metric), metric, self.facts, self.clusters, self.corpus
         )
         return self._once(("index", metric), make)
+
+    def _with(self, metric: str) -> Scores:
+        """The scores with those by a metric among them."""
+        return self.scores if metric in self.scores.metrics else self.scores.with_values(*self.score_book.of(metric))
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -200,8 +242,10 @@ class Scored:
         titles = {f.name: f.title for f in self.registry.features}
         by_id = [self.by_id[i] for i in self.matrix.frame["sample_id"].to_list() if i in self.by_id]
         made = {run.model: run.generations for run in self.runs}
+        book = self.score_book
         return Corpus(
-            by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles
+            by_id, list(made), lambda model: made.get(model, ()), lambda: self.scores.frame, self._lost, self._tags, self._saved, titles,
+            lambda: book.titles, lambda name: book.of(name) if name in book else None,
         )  # fmt: skip
 
     def _lost(self, metric: str) -> tuple[pl.DataFrame, pl.DataFrame] | None:
@@ -225,11 +269,11 @@ class Scored:
         return self._once(("grid", metric), lambda: Grid(self.index(metric)))
 
     def table(self, metric: str = "inputs") -> pl.DataFrame:
-        """The joined table: a row a sample, the features, a score a model (arXiv 2505.24189, Table 4)."""
-        return join(self.matrix, self.scores, metric)
+        """The joined table: a row a sample, the features, a score a model in its own unit (arXiv 2505.24189, Table 4)."""
+        return join(self.matrix, self._with(metric), metric)
 
     def mean(self, model: str, metric: str = "inputs", slice: str = "") -> Mean:
-        """A model's mean over a slice."""
+        """A model's mean over a slice, in the unit of the metric (FlowSim: 0..1)."""
         found = {m.model: m.mean for m in self.index(metric).means(self.index(metric).sets(slice)[0])}
         return found.get(model, Mean(0, None))
 

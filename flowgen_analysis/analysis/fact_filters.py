@@ -103,7 +103,8 @@ class FactBins:
         for name, values in index.facts.items():
             if "." in name:
                 continue
-            if found := _sort_words(values) if values.dtype == object else _sort_numbers(values, is_share(name)):
+            share = is_share(name) and not (name == "score" and index.metric.kind == "amount")
+            if found := _sort_words(values) if values.dtype == object else _sort_numbers(values, share):
                 self._edges[name], self._codes[name] = found
 
     @property
