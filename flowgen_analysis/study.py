@@ -356,6 +356,8 @@ class Study(Scored):
     def verdict(self, metric: str = "inputs") -> list[str]:
         """Which model is better, and is it real? In sentences."""
         stand = self.standing(metric)
+        if not stand.metric.is_flowsim:
+            return verdict_sentences(stand, self.dataset, self.unit, None, ())
         top = self.top_causes(stand.leader, metric=metric) if stand.leader else None
         outline = None if metric.startswith("outline") else self.standing("outline")
         worth = self.worth(model=stand.leader, metric=metric).to_dicts() if stand.leader else []
@@ -388,7 +390,8 @@ class Study(Scored):
         return self._once(("pairs", metric), lambda: compare(self.index(metric)))
 
     def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
-        """The samples of a slice on which `new` scores lower than `old` by more than `by` (0..1), the worst first."""
+        """The samples of a slice on which `new` is worse than `old` by more than `by` (in the unit of the metric; FlowSim 0..1), the worst
+        first."""
         return regressions(self.index(metric), new, old, slice, by)
 
     def subset_tables(self, metric: str = "inputs", names: Sequence[str] = ()) -> list[SubsetTable]:

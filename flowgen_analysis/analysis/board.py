@@ -24,6 +24,7 @@ from .index import SliceIndex
 from .splits import ALIKE, AMONG, SAME, Held, _resampled, half
 from .statistics import LEVEL
 from ..scoring.loss import Losses
+from ..scoring.metrics import Metric
 
 # %% ../../nbs/analysis/34_board.ipynb #cell-04
 class Target(NamedTuple):
@@ -344,6 +345,8 @@ class Board(NamedTuple):
     """What was found. `samples` that had a value, columns and pairs `looked` at (over all targets; triples beside them where a pair
     promises one), `family` (over what p is, in words) and `frame`, a row a slice, on each board in the order of what it explains:
 
+    (losses and scores in the unit of the metric: a loss is how far below the best of its axis a score lies, or above where less is better)
+
     `board` (whose it is), `target` (a model, or the name of the values), `measure` (`loss`; `beyond`: the loss minus the mean loss of the other models;
     `difference`; `value`), `slice`, `n`, `outside_n`, `mean`, `outside` (means of the measure), `effect` with `low` and `high`
     (inside minus outside, within clusters, 95%), `score` and `others` (mean scores inside: of the model, and of the other
@@ -424,7 +427,16 @@ def _of_group(
         if held is not None:
             parts = zip(("held_effect", "held_low", "held_high", "found_again"), held, strict=True)
             one.update({column: float(values[r]) for column, values in parts})
-    return told
+    return [_in_unit(one, getattr(search.index, "metric", None)) for one in told]
+
+
+def _in_unit(row: dict[str, object], metric: Metric | None) -> dict[str, object]:
+    """A row with losses and scores in the unit of the metric; values of another kind stay as they are."""
+    if metric is None or (metric.is_plain and metric.more_is_better) or row["measure"] == "value":
+        return row
+    lost = ("mean", "outside", "effect", "low", "high", "held_effect", "held_low", "held_high")
+    found = {k: metric.span * v for k in lost if isinstance(v := row.get(k), float)}
+    return row | found | {k: float(metric.own(v)) for k in ("score", "others") if isinstance(v := row.get(k), float)}
 
 
 def _told(search: Search, target: Target, row: Row, share: float) -> dict[str, object]:

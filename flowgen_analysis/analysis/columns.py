@@ -386,7 +386,7 @@ def _about(columns: Columns, leaf: About) -> Sets:
         )
     return _of_texts(columns, leaf, leaf.kind, lambda texts: texts.matching(leaf.pattern))
 
-
+# %% ../../nbs/analysis/06_columns.ipynb #cell-15
 def _measured(columns: Columns, leaf: About) -> Sets:
     """`judge:model > 7`, `passed:model`: a score by its name, of one model or the mean of several."""
     chosen = [m for m, is_it in zip(columns.models, _models(columns, leaf, leaf.pattern), strict=True) if is_it]
@@ -423,7 +423,7 @@ def _models(columns: Columns, leaf: Leaf, pattern: Pattern) -> np.ndarray:
         )
     return found
 
-# %% ../../nbs/analysis/06_columns.ipynb #cell-16
+# %% ../../nbs/analysis/06_columns.ipynb #cell-17
 @_says(Name)
 def _named(columns: Columns, leaf: Name) -> Sets:
     """A name that is no feature: a result, or nothing that is known."""
@@ -475,7 +475,7 @@ def _caused(columns: Columns, leaf: About) -> Sets:
 def _is_text(columns: Columns, fact: str) -> bool:
     return fact in columns.facts and columns.facts[fact].dtype == object
 
-# %% ../../nbs/analysis/06_columns.ipynb #cell-22
+# %% ../../nbs/analysis/06_columns.ipynb #cell-23
 def hints(columns: Columns, slice: Slice) -> list[QueryError]:
     """The names in a slice that nothing has: parts of flows, ids, values of facts. None is raised."""
     found = []

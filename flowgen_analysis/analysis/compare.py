@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NULL', 'COLLAPSED', 'MCNEMAR', 'SIGN_FLIPS', 'Verdict', 'benjamini_hochberg', 'Paired', 'collapsed', 'collapse_drop',
-           'paired', 'compare', 'test_of', 'own_paired', 'is_difference', 'verdict', 'is_ahead', 'regressions',
+           'paired', 'compare', 'paired_test', 'own_paired', 'is_difference', 'verdict', 'is_ahead', 'regressions',
            'Independent', 'independent_difference', 'two_runs']
 
 # %% ../../nbs/analysis/16_compare.ipynb #cell-02
@@ -128,7 +128,7 @@ def compare(
                     "b": b,
                     **found._asdict(),
                     "less_is_better": less,
-                    "test": test_of(*sides, own),
+                    "test": paired_test(*sides, own),
                 }
             )
     more = {"less_is_better": pl.Boolean, "test": pl.String}
@@ -143,7 +143,7 @@ def compare(
 MCNEMAR, SIGN_FLIPS = "exact McNemar", "paired sign flips"
 
 
-def test_of(a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None = None) -> str:
+def paired_test(a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None = None) -> str:
     """The name of the paired test: sign flips of yes and no, each sample by itself, are McNemar's exact test."""
     known = ~(np.isnan(a) | np.isnan(b))
     binary = clusters is None and all(np.isin(side[known], (0.0, 1.0)).all() for side in (a, b))

@@ -6,7 +6,6 @@
 __all__ = ['Key', 'MOST_SCORES', 'Brought', 'read_brought', 'scores_path']
 
 # %% ../../nbs/scoring/07_brought.ipynb #cell-02
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ import polars as pl
 
 from ..flows.dataset import Run
 from ..flows.files import InputError, read_json_lines
-from ..flows.model import Generation
 from .metrics import BUILT_IN, NAME, Metric, told_from
 
 # %% ../../nbs/scoring/07_brought.ipynb #cell-04
@@ -136,7 +134,7 @@ def _read_beside(path: Path, told: _Told, models: Sequence[str]) -> None:
         else:
             told.add(row, line["scores"], lambda place=place: place)
 
-
+# %% ../../nbs/scoring/07_brought.ipynb #cell-06
 def _settled(told: _Told, declared: Mapping[str, Mapping[str, Any]]) -> Brought:
     metrics, values, aside = {}, {}, list(told.aside)
     samples, models, repeats = (list(column) for column in zip(*told.keys, strict=True)) if told.keys else ([], [], [])
@@ -167,9 +165,8 @@ def _settled(told: _Told, declared: Mapping[str, Mapping[str, Any]]) -> Brought:
 def _one_type(own: Mapping[int, Any], kind: str | None) -> tuple[dict[int, Any], list[tuple[int, Any]]]:
     """The values that are yes or no, or those that are numbers: which of the two the score is, or most of them are; and the others."""
     counts = Counter(isinstance(v, bool) for v in own.values())
-    if len(counts) < 2 and (kind is None or kind != "share" or not counts[False]):
-        if kind is None or kind == "share" or not counts[True]:
-            return dict(own), []
     yes = kind == "share" if kind else counts[True] >= counts[False]
+    if not counts[not yes]:
+        return dict(own), []
     kept = {row: v for row, v in own.items() if isinstance(v, bool) == yes or (kind == "share" and v in (0, 1))}
     return kept, [(row, v) for row, v in own.items() if row not in kept]

@@ -92,7 +92,7 @@ _COLUMNS = {
 
 def _of_flow(name: str, environments: Mapping[str, Environment]) -> Callable[..., float | None]:
     if name in ("soft", "best"):
-        options = Options(**{name: True})
+        options = Options(soft=name == "soft", best=name == "best")
         return lambda g, s: (
             None if not s.expected else compared(s.expected, g.generated, True, options).score() if g.generated else 0.0
         )
@@ -103,6 +103,9 @@ def _of_flow(name: str, environments: Mapping[str, Environment]) -> Callable[...
             else None
         )
     if name == "hallucinated":
-        known = lambda s: environments.get(s.environment or "")  # noqa: E731
-        return lambda g, s: float(len(unknown_names(g.generated, known(s)))) if g.generated and known(s) else None
+        return lambda g, s: _strange(g, environments.get(s.environment or ""))
     raise KeyError(name)
+
+
+def _strange(g: Generation, environment: Environment | None) -> float | None:
+    return float(len(unknown_names(g.generated, environment))) if g.generated and environment else None

@@ -167,7 +167,7 @@ def told_from(
     numbers = np.array([float(v) for v in known], float)
     numbers = numbers[np.isfinite(numbers)]
     low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
-    within = 0 <= low and high <= 1
+    within = low >= 0 and high <= 1
     kind = said.get("kind") or (
         "share" if known and all(isinstance(v, bool) for v in known) else "points" if within else "amount"
     )
@@ -182,7 +182,7 @@ def told_from(
     if kind == "amount":
         metric = replace(metric, bottom=-rounded_up(-low) if low < 0 else 0.0, top=rounded_up(max(high, 0.0)))
     metric = replace(metric, **said)
-    if kind != "amount" and not metric.is_plain or metric.top <= metric.bottom:
+    if (kind != "amount" and not metric.is_plain) or metric.top <= metric.bottom:
         raise InputError(
             f"score {name}",
             f"has an axis from {metric.bottom:g} to {metric.top:g}",
@@ -194,7 +194,7 @@ def told_from(
 def _titled(name: str) -> str:
     return (name[:1].upper() + name[1:]).replace("_", " ")
 
-
+# %% ../../nbs/scoring/05_metrics.ipynb #cell-15
 NAME = re.compile(r"[^\W\d][\w.-]{0,59}")  # what a score may be called: it is written in slices
 _MAY_SAY = {f.name: f.type for f in fields(Metric) if f.name not in ("name", "source")}
 _CHOICES = {"kind": ("share", "points", "amount"), "repeats": ("mean", "best", "worst")}
