@@ -174,7 +174,7 @@ class Workbench:
 
     def subsets(self, metric: str = "inputs"):
         """The subset tables, drawn: best bold, second underlined."""
-        return subset_html(self.subset_tables(metric), self.notes)
+        return subset_html(self.subset_tables(metric), self.notes, self.study.metric(metric))
 
     def explorer(self, metric: str = "inputs", state: str = "") -> Explorer:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another

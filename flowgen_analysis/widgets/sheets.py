@@ -167,9 +167,9 @@ class SliceBar(Sheet):
 
     def controls(self) -> list[dict[str, Any]]:
         """Metric and slice."""
-        hover = "FlowSim of outline and inputs, of the outline alone, or 0 where the structure is wrong"
+        hover = "FlowSim of outline and inputs, of the outline alone, or 0 where the structure is wrong; then every other score"
         return [
-            select("metric", "Metric", self.shared.metric, _METRICS, hover),
+            select("metric", "Metric", self.shared.metric, self.study().metrics | _METRICS, hover),
             {"kind": "slice", "name": "slice", "label": "Slice", "value": self.shared.slice, "reading": self.reading()},
             button("reset", "Reset", "All samples", not self.shared.slice),
         ]
@@ -235,9 +235,12 @@ class Compare(Sheet):
         frame = study.compare((a, b), slices=tuple(slices), metric=metric)
         worse = study.regressions(a, b, self.shared.slice, metric)
         here = f" in {escape(self.shared.slice)}" if self.shared.slice else ""
-        lost = f"<h3>Where {escape(a)} scores lower than {escape(b)}{here}</h3>"
+        lower = "scores lower" if study.metric(metric).is_flowsim else "is worse"
+        lost = f"<h3>Where {escape(a)} {lower} than {escape(b)}{here}</h3>"
         requirements = {i: s.requirement for i, s in study.by_id.items()}
-        return compare_html(frame, slices, study.unit) + lost + regressions_html(worse, a, b, requirements)
+        said = study.metric(metric)
+        table = compare_html(frame, slices, study.unit, said)
+        return table + lost + regressions_html(worse, a, b, requirements, metric=said)
 
 # %% ../../nbs/widgets/04_sheets.ipynb #cell-15
 class Causes(Sheet):
@@ -297,5 +300,6 @@ class Discover(Sheet):
         level = 1.0 if asked["rows"] else LEVEL
         found = study.board(model, against, metric, cause="" if against else cause, level=level)
         requirements = {i: s.requirement for i, s in study.by_id.items()}
-        queue = queue_html(study.review(metric), requirements)
-        return f"{board_html(found, about)}<h3>What the features do not explain</h3>{queue}"
+        said = study.metric(metric)
+        queue = queue_html(study.review(metric), requirements, metric=said)
+        return f"{board_html(found, about, said)}<h3>What the features do not explain</h3>{queue}"

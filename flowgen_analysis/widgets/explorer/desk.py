@@ -40,7 +40,9 @@ class Measured:
     def __init__(self, grid: Grid):
         self.index, self.grid, self.bins = grid.index, grid, FactBins(grid.index)
         index = grid.index
-        means = np.array([m.mean.mean if m.mean.n else np.inf for m in index.means(index.sets()[0])])
+        means = np.array(
+            [index.metric.merit(m.mean.mean) if m.mean.n else np.inf for m in index.means(index.sets()[0])]
+        )
         self.weakest = index.models[int(means.argmin())] if index.models else ""
         self.rows = {name: i for i, name in enumerate(index.samples)}
         self._held: tuple[Slice, Held] | None = None
@@ -94,13 +96,14 @@ class Desk:
         return self._measured[metric]
 
     def frame(self, index: SliceIndex, rows: np.ndarray) -> pl.DataFrame:
-        """A row a sample: id, requirement, the features, a score a model (0..1)."""
+        """A row a sample: id, requirement, the features, a score a model in the unit of the metric (FlowSim 0..1)."""
         ids = [index.samples[i] for i in rows]
         requirements = [self.samples[i].requirement if i in self.samples else None for i in ids]
         schema = {"id": pl.String, "requirement": pl.String}
         head = pl.DataFrame({"id": ids, "requirement": requirements}, schema=schema)
         features = self.study.matrix.frame.rename({"sample_id": "id"})
-        scores = pl.DataFrame({m: index.scores[rows, k] for k, m in enumerate(index.models)}).fill_nan(None)
+        values = index.metric.own(index.scores[rows])
+        scores = pl.DataFrame({m: values[:, k] for k, m in enumerate(index.models)}).fill_nan(None)
         return pl.concat([head.join(features, on="id", how="left", maintain_order="left"), scores], how="horizontal")
 
     # -- saved slices

@@ -19,6 +19,7 @@ from ...analysis.fact_filters import fact_filter, set_range, set_words, without_
 from ...analysis.slices import Slice
 from ...figures.flow_diff.diff import flow_diff
 from ...flows.files import InputError
+from ...scoring.metrics import axis_title
 from ...study import Study
 from . import states, tables
 from .desk import Desk
@@ -93,7 +94,7 @@ class Drawn(Exploration):
             self.metric,
             self._against,
             (held.n, held.unknown),
-            self._desk.study.scores.metrics,
+            dict.fromkeys(self._desk.study.scores.metrics) | self._desk.study.metrics,
         )
         more = {"undo": self._history.reaches(-1), "redo": self._history.reaches(1), "state": self.state_text}
         more |= {"reading": self._now.read(self.slice)}
@@ -107,7 +108,8 @@ class Drawn(Exploration):
         held = self._held
         whole = not self.slice.text and len(self.index.models) > 1
         pairs = self._desk.study.compare((), self._against, ("",), self.metric).to_dicts() if whole else []
-        title = f"FlowSim, {self.metric}"
+        metric = self.index.metric
+        title = axis_title(metric) + ("" if metric.more_is_better else " (less is better)")
         shown = tables.means_state(self._now.grid, held.inside, held.outside, self._against, title, pairs)
         return shown | {"notes": self._desk.study.notes}
 
@@ -130,8 +132,9 @@ class Drawn(Exploration):
             return {"start": 0, "rows": []}
         values = self._now.values(self.rank, self._against)
         return states.rows_state(
-            self.index, self._desk.samples, self._order, values, self._start, self._desk.study.generations.failures
-        )
+            self.index, self._desk.samples, self._order, values, self._start, self._desk.study.generations.failures,
+            states.ranks_of(self.index.models, self._against)[self.rank][0] in ("difference", "residual"),
+        )  # fmt: skip
 
     def _view_state(self) -> states.State:
         html = ""

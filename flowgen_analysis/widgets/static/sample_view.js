@@ -102,11 +102,11 @@ export default panel(({ el, send }) => {
     const many = state.models.length > FEW;
     const hidden = state.models.filter((m) => !m.on);
     add.hidden = !many || hidden.length === 0;
-    add.replaceChildren(make("option", { value: "" }, "+ model"), ...hidden.map((m) => make("option", { value: m.name }, `${m.name}  ${percent(m.score)}`)));
+    add.replaceChildren(make("option", { value: "" }, "+ model"), ...hidden.map((m) => make("option", { value: m.name }, `${m.name}  ${percent(m.score, state.scale)}`)));
     models.replaceChildren(...state.models.filter((m) => m.on || !many).map((m) => {
       const dot = make("i", { class: "fg-dot" });
       dot.style.background = m.colour;
-      return make("button", { type: "button", class: "fg-chip", "aria-pressed": m.on, "data-model": m.name, title: m.hover, onclick: () => send({ type: "model", value: m.name }) }, dot, make("span", {}, m.name), make("span", { class: "fg-n" }, percent(m.score)));
+      return make("button", { type: "button", class: "fg-chip", "aria-pressed": m.on, "data-model": m.name, title: m.hover, onclick: () => send({ type: "model", value: m.name }) }, dot, make("span", {}, m.name), make("span", { class: "fg-n" }, percent(m.score, state.scale)));
     }), add);
     if (state.html !== html) {
       html = state.html;

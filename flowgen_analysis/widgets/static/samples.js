@@ -54,18 +54,18 @@ function samplesPart({ send, post }) {
   });
 
   const strip = (scores) => make("span", { class: "fg-strip" }, ...scores.map((score, i) => {
-    const dot = make("i", { title: `${state.models[i].name} ${percent(score)}` });
+    const dot = make("i", { title: `${state.models[i].name} ${percent(score, state.scale)}` });
     dot.style.background = state.models[i].colour;
     dot.style.left = `${100 * (score ?? 0)}%`;
     dot.hidden = score === null;
     return dot;
   }));
   const extra = () => state.wide || state.kind !== "score" && (state.models.length > 1 || state.kind !== "mean");
-  const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value) : percent(value));
+  const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value, state.scale) : percent(value, state.scale));
   const line = (row, i) => {
     const cells = state.wide
       ? [strip(row.scores)]
-      : row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: row.failed[k] || state.models[k].name }, percent(score)));
+      : row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: row.failed[k] || state.models[k].name }, percent(score, state.scale)));
     const made = make("div", { class: "fg-row", role: "option", id: `${prefix}-${i}`, "data-sample": row.id, "data-at": i, "aria-selected": row.id === state.selected, onclick: () => open(i) },
       make("span", { class: "fg-id", title: row.id }, row.id), make("span", { class: "fg-text", title: row.requirement }, row.requirement), ...cells);
     if (extra()) made.append(make("span", { class: "fg-score fg-mean" }, worth(row.value)));
