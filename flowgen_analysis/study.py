@@ -12,8 +12,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
+import narwhals as nw
 import numpy as np
 import polars as pl
+from narwhals.typing import IntoDataFrame
 
 from .analysis.agreement import load_ratings
 from flowgen_analysis.analysis.board import (
@@ -56,6 +58,7 @@ from .generation.models.tokens import run_prompt_table
 from .model_runs import stale_runs
 from .project import Project, bundled
 from .scoring.distance import Engine
+from .scoring.functions import ScoreFunction, compute, load_functions
 from .scoring.kinds import KINDS
 from .scoring.loss import Explanation, Losses, collect_losses, explained
 from .scoring.metrics import Metric, load_declared
@@ -180,9 +183,26 @@ class Scored:
     def score_book(self) -> ScoreBook:
         """Every score that generations have: built in, brought with the runs, added in code."""
         declared = lambda: load_declared(self.project.declared_path) if self.project else {}  # noqa: E731
+        make = lambda: self._environments  # noqa: E731
         return ScoreBook(
-            self.runs, self.samples, lambda: self.scores, self.run_paths, declared, lambda: self._environments
+            self.runs, self.samples, lambda: self.scores, self.run_paths, declared, make, lambda: self.ratings
         )
+
+    def add_scores(
+        self, source: IntoDataFrame | ScoreFunction | str | Path, progress: Callable[[int, int], None] | None = None
+    ) -> list[Metric]:
+        """Add scores: a function with `@score`, a Python file of such functions (which is run), or a frame with `sample_id`, `model`,
+        perhaps `repeat`, and a column a score. What a function failed on is in `score_book.failed`. Raises `InputError`."""
+        if isinstance(source, str | Path | ScoreFunction):
+            functions = [source] if isinstance(source, ScoreFunction) else load_functions(source)
+            cache = self.project and self.project.root / ".flowgen" / "scores"
+            made = [compute(f, self.samples, self.runs, cache, progress=progress) for f in functions]
+            added = [self.score_book.add(c.metric, c.values, c.failed) for c in made]
+        else:
+            added = self.score_book.add_frame(nw.from_native(source, eager_only=True).to_polars())
+        names = {m.name for m in added}
+        self._kept = {key: value for key, value in self._kept.items() if not names & set(key)}
+        return added
 
     @cached_property
     def _environments(self) -> dict[str, Environment]:

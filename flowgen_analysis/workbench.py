@@ -13,6 +13,7 @@ from typing import Any
 
 import ipywidgets
 import polars as pl
+from narwhals.typing import IntoDataFrame
 
 from .analysis.board import Board
 from .analysis.explanation import Reading
@@ -33,7 +34,9 @@ from .reports.content import Content
 from .reports.findings import Findings, finding
 from .reports.sections.remade import figures
 from .reports.write import check_form, write_report
+from .scoring.functions import ScoreFunction
 from .scoring.loss import Losses
+from .scoring.metrics import Metric
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
 from .study import Study
@@ -163,6 +166,15 @@ class Workbench:
     def regressions(self, new: str, old: str, slice: str = "", metric: str = "inputs", by: float = 0.0) -> pl.DataFrame:
         """The samples of a slice on which model `new` scores lower than `old` by more than `by` (0..1), the worst first."""
         return self.study.regressions(new, old, slice, metric, by)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The scores that generations have, by name, with their titles: what `metric` may be."""
+        return self.study.metrics
+
+    def add_scores(self, source: IntoDataFrame | ScoreFunction | str | Path) -> list[Metric]:
+        """Add scores: a function with `@score`, a Python file of such functions (which is run), or a frame; see `Study.add_scores`."""
+        return self.study.add_scores(source)
 
     # -- views
 

@@ -19,7 +19,7 @@ from ..analysis.explanation import Reading
 from ..analysis.saved import load_slices
 from ..analysis.statistics import Mean
 from ..analysis.subsets import SubsetRow, slice_row
-from .analysis import MetricOption, scored
+from .analysis import MetricOption, ScoresOption, scored
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
@@ -69,11 +69,12 @@ def slices_command(
         typer.Option("--slice", "-s", help="A slice, such as 'foreach & steps > 8', or a saved one's name."),
     ] = None,
     metric: MetricOption = METRICS[0],
+    scores: ScoresOption = None,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the subsets of the registry, or on slices of your own."""
-    study = scored(dataset, run_files, root, metric)
+    study = scored(dataset, run_files, root, metric, scores)
     index = study.index(metric)
     saved = {s.name: s.expression for s in load_slices(Project(root).slices_path)}
     asked = {text or "all": saved.get(text, text) for text in slice or []}

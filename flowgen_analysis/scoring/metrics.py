@@ -138,6 +138,7 @@ BUILT_IN: dict[str, Metric] = {
         _flowsim("outline_validated", "FlowSim, valid outline"),
         _flowsim("soft", "FlowSim, inputs, near values count in part"),
         _flowsim("best", "FlowSim, inputs, nearest of the expected flows"),
+        Metric("rating", "People's rating", "amount", unit="of 10", top=10.0, source="people"),
         Metric("exact", "Exactly as expected", "share"),
         Metric("readable", "Readable", "share"),
         Metric("broken", "With a structure error", "share", False),
