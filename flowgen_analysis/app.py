@@ -18,7 +18,18 @@ from .flows.files import InputError
 from .reports.forms.html import section_html
 from .reports.sections.remade import kept_findings
 from .widgets.explorer.explorer import Explorer
-from .widgets.sheets import Causes, Compare, Discover, Shared, Sheet, SliceBar, button, entry, select
+from flowgen_analysis.widgets.sheets import (
+    Causes,
+    Compare,
+    Discover,
+    Outcomes,
+    Shared,
+    Sheet,
+    SliceBar,
+    button,
+    entry,
+    select,
+)
 from .widgets.tabs import Tabs
 from .workbench import Workbench
 
@@ -29,6 +40,7 @@ HOVERS = {
     "Compare": "Is one model better than another, and who pays for it?",
     "Causes": "What is lost by which kind of edit, and which failures are alike?",
     "Discover": "Which slices explain the loss, and what do they leave unexplained?",
+    "Outcomes": "Does the score measure what matters? One score against another",
     "Tag": "Judge features sample by sample",
     "Rate": "Score flows 0 to 10, blind",
     "Generate": "Run a model over the slice, or try one requirement",
@@ -50,6 +62,7 @@ class App(Tabs):
             "Compare": lambda: Compare(self.shared, study),
             "Causes": lambda: Causes(self.shared, study),
             "Discover": lambda: Discover(self.shared, study),
+            "Outcomes": lambda: Outcomes(self.shared, study),
             "Tag": lambda: Named("Tag", lambda by: wb.tagger(by, self.shared.slice)),
             "Rate": lambda: Named("Rate", wb.rater),
             "Generate": lambda: wb.generator(self.shared, self.reload),

@@ -24,6 +24,7 @@ from .analysis.subsets import SubsetTable
 from .baselines import make_baselines
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
+from .figures.style import Html
 from .figures.tables import subset_html
 from .flows.dataset import Run
 from .flows.model import Sample
@@ -39,12 +40,12 @@ from .scoring.loss import Losses
 from .scoring.metrics import Metric
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
-from .study import Study
+from .study import Judging, Study
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import overview
 from .widgets.rater import Rater
-from .widgets.sheets import Shared
+from .widgets.sheets import Shared, related
 from .widgets.tagger.tagger import Tagger
 
 # %% ../nbs/04_workbench.ipynb #cell-04
@@ -175,6 +176,14 @@ class Workbench:
     def add_scores(self, source: IntoDataFrame | ScoreFunction | str | Path) -> list[Metric]:
         """Add scores: a function with `@score`, a Python file of such functions (which is run), or a frame; see `Study.add_scores`."""
         return self.study.add_scores(source)
+
+    def judge(self, judge: str, model: str, against: str = "") -> Judging:
+        """A judge of `judges.toml`, asked by a model: what it will take; `.run()` asks. See `study.Judging`."""
+        return Judging(self.study, judge, model, against)
+
+    def relation(self, score: str = "inputs", outcome: str = "passed") -> Html:
+        """Does it measure what matters? One score against another, drawn; the numbers: `study.relation`, `study.failing`."""
+        return related(self.study, score, outcome)
 
     # -- views
 

@@ -117,7 +117,7 @@ def compare_command(
         _print_comparisons(rows, study, study.metric(metric))
     return 1 if fail_on_regression and any(r["verdict"] == "lower" for r in rows) else 0
 
-
+# %% ../../nbs/cli/04_analysis.ipynb #cell-05
 def _print_comparisons(found: list[dict], study: Study, metric: Metric) -> None:
     rows = [
         [
@@ -149,7 +149,7 @@ def _print_notes(study: Study) -> None:
     for model, note in study.notes.items():
         say(f"{model}: {note}")
 
-# %% ../../nbs/cli/04_analysis.ipynb #cell-06
+# %% ../../nbs/cli/04_analysis.ipynb #cell-07
 @app.command("discover")
 def discover_command(
     dataset: DatasetArgument = "",

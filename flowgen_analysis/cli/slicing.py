@@ -98,7 +98,7 @@ def slices_command(
         print()
         _print_rows(f"slices{what}", own, said)
 
-
+# %% ../../nbs/cli/05_slicing.ipynb #cell-07
 def _plain(row: SubsetRow, reading: Reading) -> dict[str, Any]:
     told = {
         "said": reading.words,

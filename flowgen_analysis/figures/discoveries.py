@@ -70,7 +70,7 @@ def board_html(found: Board, about: str, metric: Metric = FLOWSIM) -> str:
     told += f" Exploratory: rows marked ○ are what chance finds (p ≥ {LEVEL})." if found.exploratory else ""
     return f'<div class="fg-scroll">{table}</div><p class="fg-caption">{told}</p>'
 
-
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-06
 def lower(worse: float | None, low: float | None, high: float | None, metric: Metric) -> tuple[float | None, ...]:
     """By how much a loss with its interval lies above or below, as a difference of the score: less where more is better."""
     if not metric.more_is_better:
@@ -126,7 +126,7 @@ def _held_cell(row: Mapping, css: str, metric: Metric) -> str:
     again = f"found again in {percent(row['found_again'])}% of searches of half the samples"
     return f'<td class="{css}" title="{again}">{change(effect, metric)} <span class="fg-interval">{span(low, high, metric)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-09
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-10
 def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
     """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
     largest first."""
@@ -170,7 +170,7 @@ def _cause_cell(row: Mapping | None, colour: str, most: float) -> str:
     bar = f'<i class="fg-share" style="width:{64 * row["share"] / most:.0f}px;background:{colour}"></i>'
     return f'<td title="{escape_title(why)}">{bar}{percent(row["share"])}% <span class="fg-interval">{interval(share)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-12
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-13
 def repairs_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, shown: int = 12) -> str:
     """`analysis.causes.worth_table` drawn: a row a repair, a column a model, the points that it would bring. shown: rows."""
     if frame.is_empty():
@@ -199,7 +199,7 @@ def _repair_cell(row: Mapping | None) -> str:
     why = f"{percent(row['score'])} would be {percent(row['repaired'])}; helps on {row['helps']} of {row['n']} samples"
     return f'<td title="{escape_title(why)}">{signed(row["points"])} <span class="fg-interval">{interval(mean)}</span></td>'
 
-# %% ../../nbs/figures/06_discoveries.ipynb #cell-15
+# %% ../../nbs/figures/06_discoveries.ipynb #cell-16
 def queue_html(frame: pl.DataFrame, requirements: Mapping[str, str], shown: int = 20, metric: Metric = FLOWSIM) -> str:
     """`analysis.review_queue` as a table of samples: why each is worth reading, best and worst score of the models."""
     if frame.is_empty():

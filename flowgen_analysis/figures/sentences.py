@@ -60,7 +60,7 @@ def _unit(metric: Metric) -> str:
     """What stands behind its numbers in a sentence."""
     return "%" if metric.kind == "share" else f" {metric.unit}" if metric.kind == "amount" and metric.unit else ""
 
-
+# %% ../../nbs/figures/07_sentences.ipynb #cell-06
 _GROUPS = {
     "higher": "is ahead of {}",
     "fragile": "is ahead of {}, but one more collapsed sample would undo that",
@@ -97,7 +97,7 @@ def _ahead(row: Mapping[str, Any], metric: Metric) -> str:
     ends = "" if low is None or row["low"] * row["high"] < 0 else f" [{amount(low, metric)}, {amount(high, metric)}]"
     return f"{row['b']} by {size}{ends}"
 
-# %% ../../nbs/figures/07_sentences.ipynb #cell-10
+# %% ../../nbs/figures/07_sentences.ipynb #cell-11
 def loses_by(top: TopCauses) -> list[str]:
     """By what a model loses most, and how sure that order is."""
     if not top.kinds or not top.shares or not top.shares[0].mean:
@@ -129,7 +129,7 @@ def broken(rows: Sequence[Headline]) -> list[str]:
             said.append(f"{text}: {words((f'{m} {share(means[m])}' for _, m in found), most=_NAMED)}.")
     return said
 
-# %% ../../nbs/figures/07_sentences.ipynb #cell-13
+# %% ../../nbs/figures/07_sentences.ipynb #cell-14
 def too_close(stand: Standing) -> list[str]:
     """That the leader and others are closer than FlowSim can order models; nothing where none is, or the score is another."""
     best = stand.means.get(stand.leader) if stand.metric.is_flowsim else None
