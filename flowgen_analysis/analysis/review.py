@@ -115,5 +115,5 @@ def review_queue(index: SliceIndex, failed: float = FAILED, unusual: float = 1.5
         found.filter(pl.col("reasons") != "").sort(["surprise", "sample_id"], descending=[True, False]).select(order)
     )
     metric = index.metric
-    own = [metric.own(pl.col(c)) for c in ("score", "expected", "best", "worst")]
-    return found.with_columns(*own, metric.apart(pl.col("residual")))
+    own = [metric.own(pl.col(c)).alias(c) for c in ("score", "expected", "best", "worst")]
+    return found.with_columns(*own, metric.apart(pl.col("residual")).alias("residual"))

@@ -190,9 +190,9 @@ def discover_command(
         of = FLOWSIM if r["measure"] == "value" else said
         effect, low, high = lower(r["effect"], r["low"], r["high"], of)
         held = lower(r["held_effect"], None, None, of)[0]
-        scores = [amount(r["score"], said), amount(r["others"], said)]
+        means = [amount(r["score"], said), amount(r["others"], said)]
         tail = [percent(r["explained"]), change(held, of), p_value(r["p"])]
-        rows.append([r["slice"], str(r["n"]), *scores, change(effect, of), span(low, high, of), *tail])
+        rows.append([r["slice"], str(r["n"]), *means, change(effect, of), span(low, high, of), *tail])
     about += "" if said.is_flowsim else f" ({axis_title(said)}{'' if said.more_is_better else ', less is better'})"
     heads = ["", "n", "score", "others", "against the rest", "95%", "of its loss, %", "held out", "p (best of all)"]
     if rows:

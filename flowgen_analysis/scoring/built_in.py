@@ -68,7 +68,7 @@ def built_in_values(
     if name in _COLUMNS:
         frame = scores().frame.select("sample_id", "model", "repeat", _COLUMNS[name].cast(pl.Float64).alias("value"))
     else:
-        of = OF_RUN.get(name) or _of_flow(name, environments or {})
+        of: Callable[..., float | None] = OF_RUN.get(name) or _of_flow(name, environments or {})
         rows = [
             (g.sample_id, g.model, g.repeat, of(g) if name in OF_RUN else of(g, by_id[g.sample_id]))
             for r in runs

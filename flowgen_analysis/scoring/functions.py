@@ -258,7 +258,7 @@ def _as_table(
     rows = [(g.sample_id, g.model, g.repeat, *found[i]) for i, _, g in todo]
     numbers = [v for *_, v, _ in rows if v is not None]
     bools = sum(isinstance(v, bool) for v in numbers)
-    said = dict(one.said) if bools in (0, len(numbers)) else {"kind": "amount"} | one.said
+    said = dict(one.said) if bools in (0, len(numbers)) else {"kind": "amount"} | dict(one.said)
     metric = told_from(one.name, numbers, said, "a function")
     keys = {"sample_id": pl.String, "model": pl.String, "repeat": pl.Int64}
     values = pl.DataFrame(

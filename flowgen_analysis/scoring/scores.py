@@ -60,7 +60,7 @@ class Scores(NamedTuple):
     trigger_match, step_overlap (0..1), unparsed (queries that are no encoded query). missing: model and sample_id where a run
     has nothing. samples: how many samples the dataset has. options: the name of the options that were asked for, such as
     `best+soft`; the frame then has `inputs_best+soft` and `outline_best+soft` too, and `reference`: which expected flow was
-    the best (by inputs; 0 is the reference). brought: other scores, each a column in its own unit.
+    the best (by inputs; 0 is the reference). brought: other scores, each a column `score NAME` in its own unit.
     """
 
     frame: pl.DataFrame
@@ -82,9 +82,9 @@ class Scores(NamedTuple):
     def with_values(self, metric: Metric, values: pl.DataFrame) -> "Scores":
         """The same with another score. values: `sample_id`, `model`, `repeat` and `value`, a row a generation at most."""
         keys = ("sample_id", "model", "repeat")
-        own = values.select(*keys, pl.col("value").cast(pl.Float64).alias(metric.name))
-        frame = self.frame.drop(metric.name, strict=False)
-        frame = frame.join(own, on=keys, how="left", maintain_order="left")
+        column = f"score {metric.name}"  # `readable` and others are columns of another type
+        own = values.select(*keys, pl.col("value").cast(pl.Float64).alias(column))
+        frame = self.frame.drop(column, strict=False).join(own, on=keys, how="left", maintain_order="left")
         return self._replace(frame=frame, brought=(*(m for m in self.brought if m.name != metric.name), metric))
 
     def by_sample(self, *only: str) -> pl.DataFrame:
@@ -92,8 +92,10 @@ class Scores(NamedTuple):
         says stands for them."""
         names = only or (*self.metrics, *_CHECKS, "readable", "unparsed")
         ends = {m.name: (m.repeats == "best") == m.more_is_better for m in self.brought if m.repeats != "mean"}
-        others = [pl.col(n).max() if ends[n] else pl.col(n).min() for n in names if n in ends]
-        means = [n for n in names if n not in ends]
+        brought = {m.name for m in self.brought}
+        of = {n: pl.col(f"score {n}").alias(n) if n in brought else pl.col(n) for n in names}
+        others = [of[n].max() if ends[n] else of[n].min() for n in names if n in ends]
+        means = [of[n] for n in names if n not in ends]
         found = group_means(self.frame, ("model", "sample_id"), *means, others=[*others, pl.len().alias("generations")])
         return found.select("model", "sample_id", "generations", *names)
 

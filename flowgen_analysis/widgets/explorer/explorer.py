@@ -94,7 +94,7 @@ class Drawn(Exploration):
             self.metric,
             self._against,
             (held.n, held.unknown),
-            dict.fromkeys(self._desk.study.scores.metrics) | self._desk.study.metrics,
+            {m: m for m in self._desk.study.scores.metrics} | self._desk.study.metrics,
         )
         more = {"undo": self._history.reaches(-1), "redo": self._history.reaches(1), "state": self.state_text}
         more |= {"reading": self._now.read(self.slice)}
