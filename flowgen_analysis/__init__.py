@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from flowgen_analysis.features.matrix import FeatureMatrix
     from flowgen_analysis.flows.reading import read_flow
     from flowgen_analysis.scoring.flowsim import flowsim
+    from flowgen_analysis.scoring.functions import score
     from flowgen_analysis.workbench import Workbench
 
 __version__ = "0.1.0"
 
-__all__ = ["App", "FeatureMatrix", "Slice", "Workbench", "flowsim", "read_flow"]
+__all__ = ["App", "FeatureMatrix", "Slice", "Workbench", "flowsim", "read_flow", "score"]
 
 _HOMES = {
     "App": "app",
@@ -27,6 +28,7 @@ _HOMES = {
     "Workbench": "workbench",
     "flowsim": "scoring.flowsim",
     "read_flow": "flows.reading",
+    "score": "scoring.functions",
 }
 
 

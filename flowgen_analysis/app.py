@@ -8,7 +8,7 @@ __all__ = ['HOVERS', 'FORMS', 'Address', 'App', 'Datasets', 'NoRuns', 'Choose', 
 
 # %% ../nbs/05_app.ipynb #cell-02
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,18 @@ from .widgets.explorer.explorer import Explorer
 from .widgets.explorer.history import Place, View, read_place
 from .widgets.overview import Verdict
 from .widgets.panels import Event, Panel, check_fields, one_line, static
-from .widgets.sheets import LONGEST, Causes, Compare, Discover, Shared, Sheet, button, entry, select
+from flowgen_analysis.widgets.sheets import (
+    LONGEST,
+    Causes,
+    Compare,
+    Discover,
+    Outcomes,
+    Shared,
+    Sheet,
+    button,
+    entry,
+    select,
+)
 from .widgets.tabs import Tabs, sheets_in
 from .widgets.tagger.desk import TagDesk
 from .workbench import Workbench
@@ -39,6 +50,7 @@ HOVERS = {
     "Compare": "Is one model better than another, and who pays for it?",
     "Causes": "What is lost by which kind of edit, and which failures are alike?",
     "Discover": "Which slices explain the loss, and what do they leave unexplained?",
+    "Outcomes": "Does the score measure what matters? One score against another",
     "Tag": "Read what models made, judge features, name codes, see who agrees",
     "Rate": "Score flows 0 to 10, blind",
     "Generate": "Run a model over the slice, or try one requirement",
@@ -76,6 +88,7 @@ class App(Tabs):
             "Compare": lambda: keeping(Compare, _comparison)(self.shared, study, wb().keep),
             "Causes": lambda: keeping(Causes, _cause)(self.shared, study, wb().keep),
             "Discover": lambda: keeping(Discover, _board)(self.shared, study, wb().keep),
+            "Outcomes": lambda: Outcomes(self.shared, study),
             "Tag": lambda: Named("Tag", lambda by: TagDesk(wb(), by, self.shared)),
             "Rate": lambda: Named("Rate", lambda by: wb().rater(by)),
             "Generate": lambda: wb().generator(self.shared, self.reload),

@@ -164,6 +164,11 @@ class Project(NamedTuple):
         """The file of the newest run of each model over a dataset, sorted."""
         return [run if is_file(run) else versions_in(run, "")[-1].path for run in self._newest(dataset)]
 
+    @property
+    def declared_path(self) -> Path:
+        """The file that says what scores from elsewhere are."""
+        return self.root / "scores.toml"
+
     def _newest(self, dataset: str) -> list[Path]:
         """Where the newest run of each model is, or would be, where only older ones are left."""
         folder = self.root / "runs" / dataset
@@ -287,4 +292,11 @@ def _demo_files() -> list[str]:
     matrices = [f"feature_matrices/{name}.{kind}" for name in sets for kind in ("csv", "journal.jsonl")]
     folders = {"environments": "*.json", "scenarios": "*.toml"}
     found = [f"{folder}/{p.name}" for folder, kind in folders.items() for p in sorted(bundled(folder).glob(kind))]
-    return [*(f"datasets/{name}.jsonl" for name in sets), *matrices, *found, "models.toml", "nbs/workbench.ipynb", *_tutorials()]
+    return [
+        *(f"datasets/{name}.jsonl" for name in sets),
+        *matrices,
+        *found,
+        "models.toml",
+        "nbs/workbench.ipynb",
+        *_tutorials(),
+    ]

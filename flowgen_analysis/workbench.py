@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import ipywidgets
 import polars as pl
+from narwhals.typing import IntoDataFrame
 
 from .analysis.board import Board, features_apart
 from .analysis.explanation import Reading
@@ -49,16 +50,18 @@ from .reports.history import History, history
 from .reports.sections.remade import carried_findings, figures
 from .reports.sides import open_sides
 from .reports.write import Compared, check_form, write_report
+from .scoring.functions import ScoreFunction
 from .scoring.loss import Losses
+from .scoring.metrics import Metric
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
-from .study import Study
+from .study import Judging, Study
 from .widgets.bus import bus_of
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import Verdict
 from .widgets.rater import Rater
-from .widgets.sheets import Shared
+from .widgets.sheets import Shared, related
 from .widgets.tagger.agreement import agreement_html
 from .widgets.tagger.board import CodeBoard
 from .widgets.tagger.queue import is_by_score
@@ -283,6 +286,23 @@ class Workbench(Asking):
         """The samples of a slice on which model `new` scores lower than `old` by more than `by` (0..1), the worst first."""
         return self.study.regressions(new, old, slice, metric, by)
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The scores that generations have, by name, with their titles: what `metric` may be."""
+        return self.study.metrics
+
+    def add_scores(self, source: IntoDataFrame | ScoreFunction | str | Path) -> list[Metric]:
+        """Add scores: a function with `@score`, a Python file of such functions (which is run), or a frame; see `Study.add_scores`."""
+        return self.study.add_scores(source)
+
+    def judge(self, judge: str, model: str, against: str = "") -> Judging:
+        """A judge of `judges.toml`, asked by a model: what it will take; `.run()` asks. See `study.Judging`."""
+        return Judging(self.study, judge, model, against)
+
+    def relation(self, score: str = "inputs", outcome: str = "passed") -> Html:
+        """Does it measure what matters? One score against another, drawn; the numbers: `study.relation`, `study.failing`."""
+        return related(self.study, score, outcome)
+
     # -- views
 
     def overview(self):
@@ -309,7 +329,7 @@ class Workbench(Asking):
 
     def subsets(self, metric: str = "inputs"):
         """The subset tables, drawn: best bold, second underlined."""
-        return subset_html(self.subset_tables(metric), self.notes)
+        return subset_html(self.subset_tables(metric), self.notes, self.study.metric(metric))
 
     def explorer(self, metric: str = "inputs", state: str = "") -> Explorer:
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
@@ -369,7 +389,9 @@ class Workbench(Asking):
         """
         only = self.index().members(slice) if slice else None
         try:
-            generate(self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, prompt, version)
+            generate(
+                self.project, self.dataset, model, cell_line(), perfect_rag, only, repeats, budget_usd, prompt, version
+            )
         finally:
             self.reload()
 

@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(
 
 
 # What takes seconds and shows again what other notebooks and tests hold.
-LONG = {f"tutorials/{name}.ipynb" for name in ("compare_two_runs", "datasets", "findings", "run_a_model")}
+LONG = {f"tutorials/{name}.ipynb" for name in ("compare_two_runs", "datasets", "findings", "outcomes", "run_a_model")}
 LONG |= {"generation/retrieval/49_found.ipynb", "own.ipynb"}
 
 

@@ -24,6 +24,7 @@ from .index import SliceIndex
 from .splits import ALIKE, AMONG, SAME, Held, _resampled, half
 from .statistics import LEVEL
 from ..scoring.loss import Losses
+from ..scoring.metrics import Metric
 
 # %% ../../nbs/analysis/34_board.ipynb #cell-04
 class Target(NamedTuple):
@@ -367,6 +368,8 @@ class Board(NamedTuple):
     """What was found. `samples` that had a value, columns and pairs `looked` at (over all targets; triples beside them where a pair
     promises one), `family` (over what p is, in words) and `frame`, a row a slice, on each board in the order of what it explains:
 
+    (losses and scores in the unit of the metric: a loss is how far below the best of its axis a score lies, or above where less is better)
+
     `board` (whose it is), `target` (a model, or the name of the values), `measure` (`loss`; `beyond`: the loss minus the mean loss of the other models;
     `difference`; `value`), `slice`, `n`, `outside_n`, `mean`, `outside` (means of the measure), `effect` with `low` and `high`
     (inside minus outside, within clusters, 95%), `score` and `others` (mean scores inside: of the model, and of the other
@@ -447,7 +450,16 @@ def _of_group(
         if held is not None:
             parts = zip(("held_effect", "held_low", "held_high", "found_again"), held, strict=True)
             one.update({column: float(values[r]) for column, values in parts})
-    return told
+    return [_in_unit(one, getattr(search.index, "metric", None)) for one in told]
+
+
+def _in_unit(row: dict[str, object], metric: Metric | None) -> dict[str, object]:
+    """A row with losses and scores in the unit of the metric; values of another kind stay as they are."""
+    if metric is None or (metric.is_plain and metric.more_is_better) or row["measure"] == "value":
+        return row
+    lost = ("mean", "outside", "effect", "low", "high", "held_effect", "held_low", "held_high")
+    found = {k: metric.span * v for k in lost if isinstance(v := row.get(k), float)}
+    return row | found | {k: float(metric.own(v)) for k in ("score", "others") if isinstance(v := row.get(k), float)}
 
 
 def _told(search: Search, target: Target, row: Row, share: float) -> dict[str, object]:
@@ -542,10 +554,10 @@ def cause_targets(losses: Losses, model: str, kinds: Sequence[str], samples: Seq
 # %% ../../nbs/analysis/34_board.ipynb #cell-28
 def features_apart(index: SliceIndex, model: str) -> pl.DataFrame:
     """A row a feature: `slice` (its name), `n` samples in it, mean `score` of `model` and of the `others` there, `effect` (loss inside
-    minus outside, 0..1, higher is worse) with its 95% interval, `coverage` of the model's loss, `p` and `q` over the features. Raises
+    minus outside, in the unit of the metric, higher is worse) with its 95% interval, `coverage` of the model's loss, `p` and `q` over the features. Raises
     `InputError` for a model that is not there."""
     loss, at, told = 1 - index.column(model), index.models.index(model), []
-    whole = max(float(np.nansum(loss)), 1e-12)
+    whole, better = max(float(np.nansum(loss)), 1e-12), index.metric.more_is_better
     for name in index.names:
         inside, outside = index.sets(name)
         means, rest = index.means(inside), index.means(outside)[at].mean
@@ -556,7 +568,7 @@ def features_apart(index: SliceIndex, model: str) -> pl.DataFrame:
         mask = bitsets.unpack(inside, len(index.samples))
         row["coverage"] = float(np.nansum(loss[mask])) / whole
         if own.mean is not None and rest.mean is not None:
-            gap = independent_difference(own, rest)  # outside minus inside of scores is inside minus outside of losses
+            gap = independent_difference(*((own, rest) if better else (rest, own)))  # of losses: inside minus outside
             row |= {"effect": gap.difference, "low": gap.low, "high": gap.high, "p": gap.p}
         told.append(row)
     frame = pl.DataFrame(told, _FEATURES)

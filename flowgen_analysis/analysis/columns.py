@@ -42,6 +42,7 @@ from flowgen_analysis.queries.terms import (
     name_text,
 )
 from ..scoring.kinds import KINDS
+from ..scoring.metrics import Metric, flowsim_metric
 
 # %% ../../nbs/analysis/06_columns.ipynb #cell-04
 KEPT = 4000  # columns; the oldest go first
@@ -52,14 +53,15 @@ class Columns:
     """What each phrase of the language holds over the samples of an index, packed (`bitsets`).
 
     features: packed (present, absent) by name. facts: numbers or texts by name, 0..1 where they are shares. scores: samples x models,
-    0..1. corpus: what stands behind them, of these samples and perhaps more.
+    in the unit of `metric`. corpus: what stands behind them, of these samples and perhaps more.
     """
 
     def __init__(
         self, samples: Sequence[str], features: Mapping[str, Sets], facts: Mapping[str, np.ndarray], scores: np.ndarray,
-        models: Sequence[str], corpus: Corpus, metric: str = "inputs",
+        models: Sequence[str], corpus: Corpus, metric: Metric | str = "inputs",
     ):  # fmt: skip
-        self.samples, self.features, self.facts, self.metric = list(samples), features, facts, metric
+        self.samples, self.features, self.facts = list(samples), features, facts
+        self.metric = metric if isinstance(metric, Metric) else flowsim_metric(metric)
         self.scores, self.models, self.corpus = scores, list(models), corpus
         self._kept: dict[Leaf, Sets] = {}
         self._open: list[str] = []  # saved slices that are being read
@@ -253,22 +255,30 @@ def _made(columns: Columns, leaf: Made) -> Sets:
 # %% ../../nbs/analysis/06_columns.ipynb #cell-10
 def _values(columns: Columns, leaf: Comparison) -> tuple[str, np.ndarray]:
     """The values of what is compared, and the name by which `compare_fact` knows what they are."""
-    fact = leaf.fact
+    fact, plain = leaf.fact, _compares_as(columns.metric)
     if fact in columns.facts:
-        return fact, columns.facts[fact]
+        return plain if fact.split(".")[0] == "score" else fact, columns.facts[fact]
     if fact in columns.models:
-        return "score", columns.scores[:, columns.models.index(fact)]
+        return plain, columns.scores[:, columns.models.index(fact)]
     if fact == "spread":
-        return "score", _spread(columns.scores)
+        return plain, _spread(columns.scores)
     metric, _, model = fact.partition(".")
     if model in columns.models and (found := columns.corpus.mean_of(model, metric)) is not None:
-        return "score", columns.here((found, found))[0] if columns._rows is None else np.append(found, np.nan)[
-            columns._rows
-        ]
+        return _compares_as(found[0]), _placed(columns, found[1])
     if (own := columns.fact(fact)) is not None:
         return fact, own
     known = sorted([*columns.facts, *columns.models, "spread"], key=lambda name: "." in name)
     raise columns.unknown(leaf, fact, f"compares {_short(fact)}, which is no fact", {k: name_text(k) for k in known})
+
+
+def _compares_as(metric: Metric) -> str:
+    """The name under which `compare_fact` knows the numbers of a metric: an amount is compared as it is."""
+    return "amount" if metric.kind == "amount" else "score"
+
+
+def _placed(columns: Columns, values: np.ndarray) -> np.ndarray:
+    """Numbers of the samples of the corpus as those of the samples here."""
+    return values if columns._rows is None else np.append(values, np.nan)[columns._rows]
 
 
 def _spread(scores: np.ndarray) -> np.ndarray:
@@ -301,7 +311,7 @@ def _gap(columns: Columns, leaf: Gap) -> Sets:
         if model not in columns.models:
             raise columns.unknown(leaf, model, f"compares {_short(model)}, which is no model", columns.models)
     a, b = (columns.scores[:, columns.models.index(m)] for m in (leaf.a, leaf.b))
-    return compare_fact(Comparison("gap", leaf.sign, leaf.offset), {"gap": 100 * (a - b)})
+    return compare_fact(Comparison("gap", leaf.sign, leaf.offset), {"gap": columns.metric.factor * (a - b)})
 
 # %% ../../nbs/analysis/06_columns.ipynb #cell-12
 @_says(Words)
@@ -359,6 +369,8 @@ KINDS_OF = {
 
 @_says(About)
 def _about(columns: Columns, leaf: About) -> Sets:
+    if leaf.kind not in (*KINDS_OF, *columns.facts) and leaf.kind in columns.corpus.metrics():
+        return _measured(columns, leaf)
     if leaf.sign and leaf.kind in KINDS_OF and leaf.kind != "loss":
         raise QueryError(
             str(leaf),
@@ -387,11 +399,38 @@ def _about(columns: Columns, leaf: About) -> Sets:
         return bitsets.unpack(inside, len(columns.samples)), bitsets.unpack(outside, len(columns.samples))
     if leaf.kind not in columns.facts:
         texts = [name for name, v in columns.facts.items() if v.dtype == object]
-        known = {k: f"{k}:{leaf.pattern}" for k in [*KINDS_OF, *texts]}
+        known = {k: f"{k}:{leaf.pattern}" for k in [*KINDS_OF, *texts, *columns.corpus.metrics()]}
         raise columns.unknown(
             leaf, leaf.kind, f"asks for a {_short(leaf.kind)}, which is no kind", {k: k for k in known}
         )
     return _of_texts(columns, leaf, leaf.kind, lambda texts: texts.matching(leaf.pattern))
+
+# %% ../../nbs/analysis/06_columns.ipynb #cell-15
+def _measured(columns: Columns, leaf: About) -> Sets:
+    """`judge:model > 7`, `passed:model`: a score by its name, of one model or the mean of several."""
+    chosen = [m for m, is_it in zip(columns.models, _models(columns, leaf, leaf.pattern), strict=True) if is_it]
+    found = [f for m in chosen if (f := columns.corpus.mean_of(m, leaf.kind)) is not None]
+    if not found:
+        raise QueryError(str(leaf), leaf.at, f"asks for {_short(leaf.kind)}, which no generation has")
+    metric = found[0][0]
+    values = np.column_stack([_placed(columns, own) for _, own in found])
+    known = ~np.isnan(values)
+    mean = np.full(len(values), np.nan)
+    mean[known.any(axis=1)] = np.nanmean(values[known.any(axis=1)], axis=1)
+    if leaf.sign:
+        return _compared(leaf, Comparison(_compares_as(metric), leaf.sign, leaf.number), {_compares_as(metric): mean})
+    if metric.kind != "share":
+        raise QueryError(
+            str(leaf),
+            leaf.at,
+            "is a number and has to be compared",
+            f"a comparison, such as {leaf} > {_middle(metric):g}",
+        )
+    return compare_fact(Comparison("half", ">", 0.5), {"half": mean})
+
+
+def _middle(metric: Metric) -> float:
+    return metric.factor * (metric.bottom + metric.top) / 2
 
 
 def _models(columns: Columns, leaf: Leaf, pattern: Pattern) -> np.ndarray:
@@ -403,7 +442,7 @@ def _models(columns: Columns, leaf: Leaf, pattern: Pattern) -> np.ndarray:
         )
     return found
 
-# %% ../../nbs/analysis/06_columns.ipynb #cell-16
+# %% ../../nbs/analysis/06_columns.ipynb #cell-17
 @_says(Name)
 def _named(columns: Columns, leaf: Name) -> Sets:
     """A name that is no feature: a result, or nothing that is known."""
@@ -412,6 +451,10 @@ def _named(columns: Columns, leaf: Name) -> Sets:
     if leaf.name in (*columns.facts, "spread", *columns.models):
         example = f'{name_text(leaf.name)} = "…"' if _is_text(columns, leaf.name) else f"{name_text(leaf.name)} > 8"
         raise QueryError(str(leaf), leaf.at, "is no feature and has to be compared", f"a comparison, such as {example}")
+    if leaf.name in columns.corpus.metrics():
+        raise QueryError(
+            str(leaf), leaf.at, "is a score and is asked of a model", f"{leaf.name}:{(*columns.models, '*')[0]}"
+        )
     steps = {s: f"step:{Pattern.of(s)}" for s in columns.corpus.expected.step_names}
     known = {
         **{f: name_text(f) for f in columns.features},
@@ -427,7 +470,7 @@ def _named(columns: Columns, leaf: Name) -> Sets:
 def _resulting(columns: Columns, name: str, models: Sequence[str]) -> Sets:
     corpus = columns.corpus
     return columns.here(
-        corpus.unreadable(models) if name == "unreadable" else corpus.disagreeing(models, columns.metric)
+        corpus.unreadable(models) if name == "unreadable" else corpus.disagreeing(models, columns.metric.name)
     )
 
 
@@ -441,7 +484,7 @@ def _caused(columns: Columns, leaf: About) -> Sets:
         raise columns.unknown(leaf, leaf.model, f"asks for {_short(leaf.model)}, which is no model", columns.models)
     models = [leaf.model] if leaf.model else columns.models
     points, known = columns.corpus.lost(
-        columns.metric, [k for k, is_it in zip(kinds.all, chosen, strict=True) if is_it], models
+        columns.metric.name, [k for k, is_it in zip(kinds.all, chosen, strict=True) if is_it], models
     )
     sign, number = (leaf.sign, leaf.number) if leaf.kind == "loss" else (">", 0.0)
     values = np.where(known, 100 * points, np.nan)
@@ -469,7 +512,7 @@ def _coded(columns: Columns, leaf: About) -> Sets:
 def _is_text(columns: Columns, fact: str) -> bool:
     return fact in columns.facts and columns.facts[fact].dtype == object
 
-# %% ../../nbs/analysis/06_columns.ipynb #cell-22
+# %% ../../nbs/analysis/06_columns.ipynb #cell-24
 def hints(columns: Columns, slice: Slice) -> list[QueryError]:
     """The names in a slice that nothing has: parts of flows, ids, values of facts. None is raised."""
     found = []

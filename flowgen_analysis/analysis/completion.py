@@ -155,7 +155,9 @@ def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from ((name_text(f), "feature", columns.corpus.titles.get(f, "")) for f in columns.features)
     yield from ((f"step:{Pattern.of(n)}", "step", "") for n in columns.corpus.expected.step_names)
     texts = [f for f, values in columns.facts.items() if values.dtype == object and _KIND.fullmatch(f)]
-    yield from ((f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts))
+    yield from (
+        (f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts)
+    )
     facts = [f for f in (*columns.facts, "spread") if f not in texts and not ("." in f and is_share(f))]
     yield from ((f"{name_text(f)} ", "fact", "") for f in facts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)

@@ -24,6 +24,7 @@ from ..queries.flow_table import FlowTable
 from ..queries.matching import flows_where
 from ..queries.patterns import Texts
 from ..queries.terms import Pattern, Term
+from ..scoring.metrics import Metric, flowsim_metric
 
 # %% ../../nbs/analysis/05_corpus.ipynb #cell-04
 def _nothing() -> Any:
@@ -36,7 +37,8 @@ class Corpus:
 
     generations: of a model, what it made, in any order. models: their names. losses: by a metric, a frame with `sample_id`,
     `model`, `kind`, `loss` (0..1, mean of repeats), and the samples and models that have a score at all. rows: a row a generation, as in `Scores`. tags:
-    what people said. saved: saved slices, (name, text). titles: of features, by name. codes: what people read in outputs.
+    what people said. saved: saved slices, (name, text). titles: of features, by name. codes: what people read in outputs. metrics:
+    titles of scores, by name. measured: a score by name, and a row a generation with its `value`; None for one that is not there.
     """
 
     samples: Sequence[Sample]
@@ -48,6 +50,8 @@ class Corpus:
     saved: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
     titles: Mapping[str, str] = field(default_factory=dict)
     codes: Callable[[], CodeBook] = CodeBook
+    metrics: Callable[[], Mapping[str, str]] = dict
+    measured: Callable[[str], tuple[Metric, pl.DataFrame] | None] = lambda name: None
 
     @cached_property
     def ids(self) -> Texts:
@@ -187,20 +191,27 @@ class Corpus:
         schema = {"sample_id": pl.String, "model": pl.String, "readable": pl.Boolean}
         return pl.DataFrame(schema=schema) if found is None else found
 
-    def mean_of(self, model: str, metric: str) -> np.ndarray | None:
-        """A model's mean score by a metric (0..1, nan for none); None for one that is not there."""
-        if (
-            metric not in self._rows.columns
-            or metric in ("sample_id", "model")
-            or self._rows[metric].dtype != pl.Float64
-        ):
+    def mean_of(self, model: str, metric: str) -> tuple[Metric, np.ndarray] | None:
+        """A model's score by a metric in its own unit, of several repeats what the metric says (nan for none); None for a metric that is
+        not there."""
+        known = self.measured(metric)
+        if known is None and metric in self._rows.columns and self._rows[metric].dtype == pl.Float64:
+            known = flowsim_metric(metric), self._rows.select("sample_id", "model", pl.col(metric).alias("value"))
+        if known is None:
             return None
-        rows = self._rows.filter(pl.col("model") == model).group_by("sample_id").agg(pl.col(metric).mean())
+        said, frame = known
+        value = pl.col("value").cast(pl.Float64)
+        ends = value.max() if (said.repeats == "best") == said.more_is_better else value.min()
+        rows = (
+            frame.filter(pl.col("model") == model)
+            .group_by("sample_id")
+            .agg(value.mean() if said.repeats == "mean" else ends)
+        )
         found = np.full(len(self.samples), np.nan)
-        for i, value in rows.iter_rows():
-            if i in self.place and value is not None:
-                found[self.place[i]] = value
-        return found
+        for i, one in rows.iter_rows():
+            if i in self.place and one is not None:
+                found[self.place[i]] = one
+        return said, found
 
     def unreadable(self, models: Sequence[str]) -> Sets:
         """On which samples one of the models wrote what could not be read."""
@@ -209,11 +220,17 @@ class Corpus:
         return held, self.among(rows["sample_id"].to_list()) & ~held
 
     def disagreeing(self, models: Sequence[str], metric: str, by: float = 1e-4) -> Sets:
-        """On which samples repeats of one of the models differ in a score, by more than `by` (0..1)."""
-        rows = self._rows.filter(pl.col("model").is_in(list(models)))
-        if metric not in rows.columns:
+        """On which samples repeats of one of the models differ in a score, by more than `by` (0..1 of its axis)."""
+        known = self.measured(metric)
+        frame = (
+            self._rows.rename({metric: "value"})
+            if known is None and metric in self._rows.columns
+            else known and known[1]
+        )
+        if frame is None:
             return np.zeros(len(self.samples), bool), np.zeros(len(self.samples), bool)
-        value = pl.col(metric)
+        rows, by = frame.filter(pl.col("model").is_in(list(models))), by * (known[0].span if known else 1.0)
+        value = pl.col("value").cast(pl.Float64)
         found = rows.group_by("model", "sample_id").agg(
             value.count().alias("n"), (value.max() - value.min()).alias("spread")
         )

@@ -110,7 +110,8 @@ class FactBins:
                 continue
             if len(self._codes) >= FACTS:
                 break
-            if found := _sort_words(values) if values.dtype == object else _sort_numbers(values, is_share(name)):
+            share = is_share(name) and not (name == "score" and index.metric.kind == "amount")
+            if found := _sort_words(values) if values.dtype == object else _sort_numbers(values, share):
                 self._edges[name], self._codes[name] = found
 
     @property

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import bitsets
-from .compare import LEVEL, Paired, benjamini_hochberg, collapse_drop, collapsed
+from .compare import LEVEL, Paired, benjamini_hochberg, collapse_drop, collapsed, own_paired
 from .index import SliceIndex
 from .sign_flip import near_p, settled, sign_flip_p, smallest_p
 from .statistics import Mean, difference_from_clusters, difference_from_sums
@@ -29,7 +29,7 @@ class Grid:
         self._against: dict[str, dict[str, np.ndarray]] = {}
 
     def means(self, words: np.ndarray) -> list[Mean]:
-        """The mean (0..1) of each model over a set."""
+        """The mean of each model over a set, in the unit of its metric."""
         return [m.mean for m in self.index.means(words)]
 
     def coverage(self, words: np.ndarray) -> list[float | None]:
@@ -54,7 +54,7 @@ class Grid:
         units = (
             self._by_sample(words, own, counts) if self.index.clusters is None else self._by_cluster(words, own, counts)
         )
-        return [_paired(*row) for row in zip(counts, units, strict=True)]
+        return [own_paired(_paired(*row), self.index.metric) for row in zip(counts, units, strict=True)]
 
     def _by_sample(
         self, words: np.ndarray, own: Mapping[str, np.ndarray], counts: Sequence["_Counts"]

@@ -81,7 +81,8 @@ def review_queue(index: SliceIndex, failed: float = FAILED, unusual: float = 1.5
 
     unexplained: the mean residual is `unusual` standard deviations or more below 0. all fail: the best model scores under
     `failed` (0..1). disagree: best and worst lie further apart than on nine samples of ten, and by 0.2 or more. `surprise`
-    adds up how far past each line a sample is. A sample with no reason is not in the queue.
+    adds up how far past each line a sample is. A sample with no reason is not in the queue. Lines are drawn in merit (0..1 of the axis,
+    more is better); what the columns hold is in the unit of the metric, `worst` the worst of the models.
     """
     of = pl.col("score")
     ends = [of.max().alias("best"), of.min().alias("worst"), of.len().alias("models")]
@@ -110,4 +111,9 @@ def review_queue(index: SliceIndex, failed: float = FAILED, unusual: float = 1.5
     surprise = sum((p * (p >= 1) for p in past), start=past[0] * 0)
     found = frame.with_columns(pl.Series("reasons", [", ".join(r) for r in reasons]), surprise.alias("surprise"))
     order = ["sample_id", "reasons", "score", "expected", "residual", "best", "worst", "surprise"]
-    return found.filter(pl.col("reasons") != "").sort(["surprise", "sample_id"], descending=[True, False]).select(order)
+    found = (
+        found.filter(pl.col("reasons") != "").sort(["surprise", "sample_id"], descending=[True, False]).select(order)
+    )
+    metric = index.metric
+    own = [metric.own(pl.col(c)).alias(c) for c in ("score", "expected", "best", "worst")]
+    return found.with_columns(*own, metric.apart(pl.col("residual")).alias("residual"))

@@ -14,6 +14,7 @@ import numpy as np
 from .compare import compare, verdict
 from .index import SliceIndex
 from .statistics import Mean
+from ..scoring.metrics import Metric, flowsim_metric
 
 # %% ../../nbs/analysis/18_standing.ipynb #cell-04
 RANKED = 0.5  # of the samples: a model with scores on fewer is not ranked
@@ -23,7 +24,7 @@ class Standing(NamedTuple):
     """How the models of an index stand to each other.
 
     order: the ranked models, best first, by their means on the `n` samples that all of them have. means: of each of them there
-    (0..1). short: models with too few scores to be ranked, and how many they have. lacking: ranked models that miss samples, and
+    (in the unit of `metric`). short: models with too few scores to be ranked, and how many they have. lacking: ranked models that miss samples, and
     how many. rows: of the leader against each other model, as `compare` has them on all samples that both have (q over all pairs of
     models), `a` the leader.
     """
@@ -34,6 +35,7 @@ class Standing(NamedTuple):
     short: dict[str, int]
     lacking: dict[str, int]
     rows: list[dict[str, Any]]
+    metric: Metric = flowsim_metric("inputs")
 
     @property
     def leader(self) -> str:
@@ -61,13 +63,14 @@ def standing(index: SliceIndex) -> Standing:
     shared = np.asarray(known[:, columns].all(axis=1)) if ranked else np.zeros(len(known), bool)
     found = {m.model: m.mean for m in index.means(shared)} if shared.any() else dict.fromkeys(ranked, Mean(0, None))
     means = {m: found[m] for m in ranked}
-    order = sorted(ranked, key=lambda m: (-(means[m].mean or 0.0), m))
+    better = -1.0 if index.metric.more_is_better else 1.0
+    order = sorted(ranked, key=lambda m: (better * (means[m].mean or 0.0), m))
     rows = _of_leader(compare(index).to_dicts(), order[0]) if len(index.models) > 1 and order else []
     short = {m: n for m, n in counts.items() if m not in ranked}
     lacking = {m: most - counts[m] for m in ranked if counts[m] < most}
     if not lacking and int(shared.sum()) < most:
         lacking = {m: most - int(shared.sum()) for m in ranked}
-    return Standing(order, int(shared.sum()), means, short, lacking, rows)
+    return Standing(order, int(shared.sum()), means, short, lacking, rows, index.metric)
 
 
 def _of_leader(pairs: Iterable[dict[str, Any]], leader: str) -> list[dict[str, Any]]:

@@ -55,7 +55,11 @@ def _jobs(
     from flowgen_analysis.model_runs import model_job
 
     only = _wanted(project, dataset, slice, limit) if names else None
-    return [model_job(project, dataset, n, perfect, only, repeats, prompt, version) for n in names for prompt in prompts or [""]]
+    return [
+        model_job(project, dataset, n, perfect, only, repeats, prompt, version)
+        for n in names
+        for prompt in prompts or [""]
+    ]
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-10
 _EVERY_S = 10
@@ -191,10 +195,20 @@ def generate_command(
     dataset = project.chosen(dataset)
     offline = [n for n in names if n in BASELINES]
     jobs = _jobs(
-        project, dataset, [n for n in names if n not in BASELINES], perfect, slice, limit, repeats, prompt or [], version
+        project,
+        dataset,
+        [n for n in names if n not in BASELINES],
+        perfect,
+        slice,
+        limit,
+        repeats,
+        prompt or [],
+        version,
     )
     for name in offline:
-        check_offline(name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None, prompt, version)
+        check_offline(
+            name, perfect, only_estimate, slice, limit is not None, repeats != 1, budget is not None, prompt, version
+        )
     done: dict[str, Any] = {"dataset": dataset, "written": []}
     if offline:
         with progress_bar("generating") as progress:

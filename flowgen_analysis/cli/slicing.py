@@ -9,6 +9,7 @@ __all__ = ['MANY_MODELS', 'matrix_command', 'slices_command']
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,9 @@ import typer
 
 from ..analysis.explanation import Reading
 from ..analysis.saved import load_slices
+from ..analysis.statistics import Mean
 from ..analysis.subsets import SubsetRow, slice_row
-from .analysis import scored
+from .analysis import MetricOption, ScoresOption, scored
 from flowgen_analysis.cli.app import (
     HERE,
     DatasetArgument,
@@ -29,8 +31,10 @@ from flowgen_analysis.cli.app import (
     print_table,
     say_left_out,
 )
+from ..figures.style import amount, few, interval
 from ..project import Project
 from ..reports.forms.markdown import mean_cell
+from ..scoring.metrics import Metric, axis_title
 from ..scoring.scores import METRICS
 from ..study import open_study
 
@@ -64,12 +68,13 @@ def slices_command(
         list[str] | None,
         typer.Option("--slice", "-s", help="A slice, such as 'foreach & steps > 8', or a saved one's name."),
     ] = None,
-    metric: Annotated[str, typer.Option(help=f"{' or '.join(METRICS)}.")] = METRICS[0],
+    metric: MetricOption = METRICS[0],
+    scores: ScoresOption = None,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the subsets of the registry, or on slices of your own."""
-    study = scored(dataset, run_files, root, metric)
+    study = scored(dataset, run_files, root, metric, scores)
     index = study.index(metric)
     saved = {s.name: s.expression for s in load_slices(Project(root).slices_path)}
     asked = {text or "all": saved.get(text, text) for text in slice or []}
@@ -80,17 +85,20 @@ def slices_command(
     subsets = [] if slice else study.subset_tables(metric)
     if as_json:
         found = {row.name: _plain(row, read[row.name]) for row in own}
-        print_json({"metric": metric, "subsets": {s.name: s.to_dict() for s in subsets}, "slices": found})
+        head = {"metric": metric, "score": asdict(study.metric(metric))}
+        print_json(head | {"subsets": {s.name: s.to_dict() for s in subsets}, "slices": found})
         return
+    said = study.metric(metric)
+    what = "" if said.is_flowsim else f": {axis_title(said)}{'' if said.more_is_better else ', less is better'}"
     for subset in subsets:
-        _print_rows(subset.name, [*subset.rows, subset.union])
+        _print_rows(f"{subset.name}{what}", [*subset.rows, subset.union], said)
     for name, reading in read.items():
         print(f"{name}\n  {reading.line}")
     if own:
         print()
-        _print_rows("slices", own)
+        _print_rows(f"slices{what}", own, said)
 
-
+# %% ../../nbs/cli/05_slicing.ipynb #cell-07
 def _plain(row: SubsetRow, reading: Reading) -> dict[str, Any]:
     told = {
         "said": reading.words,
@@ -104,14 +112,20 @@ def _plain(row: SubsetRow, reading: Reading) -> dict[str, Any]:
 MANY_MODELS = 8  # beyond which models are the rows of a table
 
 
-def _print_rows(title: str, rows: Sequence[SubsetRow]) -> None:
+def _print_rows(title: str, rows: Sequence[SubsetRow], metric: Metric) -> None:
     models = list(rows[0].means)
     if len(models) > MANY_MODELS:
-        cells = [[m, *(mean_cell(row.means[m]) for row in rows)] for m in models]
+        cells = [[m, *(_cell(row.means[m], metric) for row in rows)] for m in models]
         print_table(title, ["", *(row.name for row in rows)], [["n", *(str(row.n) for row in rows)], *cells])
         return
-    cells = [[_called(row), str(row.n), *(mean_cell(row.means[m]) for m in models)] for row in rows]
+    cells = [[_called(row), str(row.n), *(_cell(row.means[m], metric) for m in models)] for row in rows]
     print_table(title, ["", "n", *models], cells)
+
+
+def _cell(mean: Mean, metric: Metric) -> str:
+    if metric.kind != "amount" or mean.mean is None:
+        return mean_cell(mean)
+    return f"{amount(mean.mean, metric)}{'°' if few(mean) else ''} {interval(mean, metric)}".rstrip()
 
 
 def _called(row: SubsetRow) -> str:

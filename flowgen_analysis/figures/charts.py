@@ -16,11 +16,12 @@ import plotly.graph_objects as go
 from ..analysis.headline import Headline
 from ..analysis.index import ModelMean
 from ..analysis.statistics import SMALL, Mean
-from .style import GREY, describe, model_colours, percent
+from .style import FLOWSIM, GREY, amount, describe, model_colours, percent
+from ..scoring.metrics import Metric, axis_title, flowsim_metric, ticks
 
 # %% ../../nbs/figures/01_charts.ipynb #cell-05
 class Mark(NamedTuple):
-    """A mean (0..1) in a row of a chart. `what`: what it is the mean of. `symbol`: its shape in plotly's words."""
+    """A mean in a row of a chart, in the unit of `metric`. `what`: what it is the mean of. `symbol`: its shape in plotly's words."""
 
     row: float
     mean: Mean
@@ -28,6 +29,7 @@ class Mark(NamedTuple):
     what: str
     symbol: str = "circle"
     strong: bool = True
+    metric: Metric = FLOWSIM
 
 
 def mark_trace(mark: Mark, axis: str = "") -> dict[str, Any]:
@@ -42,14 +44,17 @@ def mark_trace(mark: Mark, axis: str = "") -> dict[str, Any]:
         "xaxis": f"x{axis}",
         "yaxis": "y",
     }
-    trace |= {"cliponaxis": False, "x": [None if mean.mean is None else 100 * mean.mean], "y": [mark.row]}
+    ends = [None if v is None else 100 * (mark.metric.place(v) or 0.0) for v in (mean.low, mean.mean, mean.high)]
+    trace |= {"cliponaxis": False, "x": [ends[1]], "y": [mark.row]}
     trace["marker"] = {"color": colour, "size": size, "symbol": f"{mark.symbol}-open" if small else mark.symbol}
     trace["marker"]["line"] = {"color": colour, "width": 1.6 if small else 0}
     trace["opacity"] = 1.0 if mark.strong else 0.75
     trace["error_x"] = {"visible": mean.low is not None, "color": colour, "thickness": width, "width": 0}
-    if mean.mean is not None and mean.low is not None and mean.high is not None:
-        trace["error_x"] |= {"array": [100 * (mean.high - mean.mean)], "arrayminus": [100 * (mean.mean - mean.low)]}
-    trace["hovertemplate"] = f"{_plain(mark.what)}<br>{describe(mean).replace(', ', '<br>')}<extra></extra>"
+    low, middle, high = ends
+    if middle is not None and low is not None and high is not None:
+        trace["error_x"] |= {"array": [high - middle], "arrayminus": [middle - low]}
+    told = "<br>".join(_plain(part, 200) for part in describe(mean, metric=mark.metric).split(", "))
+    trace["hovertemplate"] = f"{_plain(mark.what)}<br>{told}<extra></extra>"
     return trace
 
 
@@ -59,9 +64,13 @@ def _plain(text: str, length: int = 60) -> str:
     return html.escape(" ".join(cut.split()), quote=False).replace("%{", "%&#123;").replace("{", "&#123;")
 
 # %% ../../nbs/figures/01_charts.ipynb #cell-10
-def score_axis(domain: tuple[float, float] = (0, 1), room: float = 30) -> dict[str, Any]:
-    """The one axis of scores: 0 to 100, whatever is on it, and `room` beyond 100 where the numbers stand."""
+def score_axis(domain: tuple[float, float] = (0, 1), room: float = 30, metric: Metric = FLOWSIM) -> dict[str, Any]:
+    """The one axis of scores: 0 to 100, whatever is on it, and `room` beyond 100 where the numbers stand. An amount has its own
+    numbers at the ticks, from the bottom of its axis to the top."""
     axis = {"range": [-2, 100 + room], "domain": list(domain), "tickvals": [0, 25, 50, 75, 100], "fixedrange": True}
+    if metric.kind == "amount":
+        values = ticks(metric)
+        axis |= {"tickvals": [100 * (metric.place(v) or 0.0) for v in values], "ticktext": [f"{v:,g}" for v in values]}
     axis |= {
         "gridcolor": "rgba(128,128,128,.22)",
         "zeroline": False,
@@ -220,19 +229,25 @@ _ROOM = 25  # units of the axis beyond 100, where mean and n stand
 
 
 def slice_chart(
-    inside: Sequence[ModelMean], outside: Sequence[ModelMean], metric: str = "inputs", height: int = 0
+    inside: Sequence[ModelMean], outside: Sequence[ModelMean], metric: Metric | str = "inputs", height: int = 0
 ) -> go.Figure:
-    """Mean FlowSim of each model in a slice and outside it, with 95% intervals. `height`: at least so many pixels."""
+    """The mean of each model in a slice and outside it, with 95% intervals. metric: what it is of, or one of FlowSim's measures.
+    `height`: at least so many pixels."""
+    metric = metric if isinstance(metric, Metric) else flowsim_metric(metric)
     colours = model_colours(m.model for m in inside)
     rows = range(len(inside))
-    marks = [Mark(i - 0.15, m.mean, colours[m.model], f"{m.model}, in the slice") for i, m in enumerate(inside)]
+    marks = [
+        Mark(i - 0.15, m.mean, colours[m.model], f"{m.model}, in the slice", metric=metric)
+        for i, m in enumerate(inside)
+    ]
     marks += [
-        Mark(i + 0.17, m.mean, colours[m.model], f"{m.model}, outside", "diamond", False) for i, m in enumerate(outside)
+        Mark(i + 0.17, m.mean, colours[m.model], f"{m.model}, outside", "diamond", False, metric)
+        for i, m in enumerate(outside)
     ]
     layout = sheet(
         height=max(height, 60 + 50 * len(inside)), left=margin((m.model for m in inside), 26), right=8, top=52
     )
-    layout["xaxis"] = score_axis(room=_ROOM)
+    layout["xaxis"] = score_axis(room=_ROOM, metric=metric)
     layout["yaxis"] = row_axis([f"<b>{label(m.model, 26)}</b>" for m in inside], rows)
     key = {
         "x": 0,
@@ -245,11 +260,12 @@ def slice_chart(
         "showarrow": False,
     }
     shapes = key | {"text": "● in slice<br>◆ outside", "align": "right", "font": {"size": 11}}
-    layout["annotations"] = [title(f"FlowSim, {metric}", room=_ROOM), shapes]
+    named = _plain(axis_title(metric)) + ("" if metric.more_is_better else " (less is better)")
+    layout["annotations"] = [title(named, room=_ROOM), shapes]
     numbers = [
-        _texts(111, [i - 0.15 for i in rows], [percent(m.mean.mean) for m in inside], size=13),
+        _texts(111, [i - 0.15 for i in rows], [amount(m.mean.mean, metric) for m in inside], size=13),
         _texts(123, [i - 0.15 for i in rows], [_n(m.mean) for m in inside], size=11),
-        _texts(111, [i + 0.17 for i in rows], [_or_nothing(m.mean) for m in outside], size=11),
+        _texts(111, [i + 0.17 for i in rows], [_or_nothing(m.mean, metric) for m in outside], size=11),
         _texts(123, [i + 0.17 for i in rows], [_n(m.mean) for m in outside], size=11),
     ]
     return go.Figure({"data": [*map(mark_trace, marks), *numbers], "layout": layout})
@@ -259,5 +275,5 @@ def _n(mean: Mean) -> str:
     return f"n {mean.n}" if mean.n else ""
 
 
-def _or_nothing(mean: Mean) -> str:
-    return percent(mean.mean) if mean.n else ""
+def _or_nothing(mean: Mean, metric: Metric) -> str:
+    return amount(mean.mean, metric) if mean.n else ""

@@ -11,9 +11,21 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.compare import LEVEL, NULL, is_difference, verdict
+from ..analysis.compare import LEVEL, MCNEMAR, NULL, is_ahead, is_difference, verdict
 from ..analysis.statistics import SMALL
-from .style import counted, escape, escape_title, p_value, p_words, percent, signed, span
+from flowgen_analysis.figures.style import (
+    FLOWSIM,
+    amount,
+    change,
+    counted,
+    escape,
+    escape_title,
+    p_value,
+    p_words,
+    span,
+    words,
+)
+from ..scoring.metrics import Metric, difference_words
 
 # %% ../../nbs/figures/05_differences.ipynb #cell-04
 def why(row: Mapping[str, Any]) -> str:
@@ -23,7 +35,7 @@ def why(row: Mapping[str, Any]) -> str:
         return f"no sample has a score of both {a} and {b}"
     if row.get("hollow"):
         return str(row["hollow"])
-    better, worse = (a, b) if (row["difference"] or 0) > 0 else (b, a)
+    better, worse = (a, b) if is_ahead(row) else (b, a)
     if said in ("higher", "lower"):
         return f"{better} is better than {worse}: {p_words('q', row['q'])} over this table, on {counted(n, 'sample')}"
     if said == "fragile":
@@ -38,25 +50,25 @@ def why(row: Mapping[str, Any]) -> str:
 _WIDE, _HIGH = 132, 16
 
 
-def scale(rows: Iterable[Mapping[str, Any]]) -> float:
-    """The distance from zero (0..1) at which the axis ends: what rows of six samples and more need, 0.1 at least. A longer
-    interval of a smaller row runs out of the drawing."""
+def scale(rows: Iterable[Mapping[str, Any]], metric: Metric = FLOWSIM) -> float:
+    """The distance from zero (in the unit of the metric) at which the axis ends: what rows of six samples and more need, a tenth of the
+    metric's axis at least. A longer interval of a smaller row runs out of the drawing."""
     ends = [
         abs(row[k]) for row in rows if row["n"] >= SMALL for k in ("difference", "low", "high") if row[k] is not None
     ]
-    return min(0.6, max([0.1, *ends]))
+    return min(0.6 * metric.span, max([0.1 * metric.span, *ends]))
 
 
 def strip(row: Mapping[str, Any], reach: float) -> str:
     """The difference of a row with its interval as a drawing; `reach` is where the axis ends."""
     if row["difference"] is None:
         return ""
-    return drawn(row["difference"], row["low"], row["high"], reach, is_difference(row))
+    return drawn(row["difference"], row["low"], row["high"], reach, is_difference(row), bool(row.get("less_is_better")))
 
 
-def drawn(value: float, low: float | None, high: float | None, reach: float, shown: bool) -> str:
-    """A difference (0..1) with its interval, from an axis at zero. shown: whether it is one; else it is pale."""
-    css = ("fg-plus" if value > 0 else "fg-minus") if shown else "fg-unsure"
+def drawn(value: float, low: float | None, high: float | None, reach: float, shown: bool, less: bool = False) -> str:
+    """A difference with its interval, from an axis at zero. shown: whether it is one; else it is pale. less: is better."""
+    css = ("fg-plus" if (value > 0) != less else "fg-minus") if shown else "fg-unsure"
     mean, line = _place(value, reach), ""
     if low is not None and high is not None:
         line = f'<line class="{css}" x1="{_place(low, reach)}" x2="{_place(high, reach)}" y1="8" y2="8"/>'
@@ -82,38 +94,44 @@ def sample_button(sample: str, requirement: str = "") -> str:
     return f'<button type="button" class="fg-link" data-sample="{escape_title(sample)}" title="{escape_title(requirement)}">{escape(sample)}</button>'
 
 
-def compare_html(frame: pl.DataFrame, titles: Mapping[str, str] | None = None, unit: str = "sample") -> str:
+def compare_html(
+    frame: pl.DataFrame, titles: Mapping[str, str] | None = None, unit: str = "sample", metric: Metric = FLOWSIM
+) -> str:
     """The rows of `analysis.compare` for one pair of models as a table. titles: of slices, by their text. unit: what is
-    independent, `sample` or `deployment`."""
+    independent, `sample` or `deployment`. metric: what is compared."""
     rows = list(frame.iter_rows(named=True))
     if not rows:
         return '<p class="fg-empty">Nothing to compare.</p>'
-    titles, reach = titles or {}, scale(rows)
+    titles, reach = titles or {}, scale(rows, metric)
     a, b = escape(rows[0]["a"]), escape(rows[0]["b"])
     heads = ["n", f"{a} − {b}", "95%", "", "won / tied / lost", "p", "q"]
-    hovers = ["samples with a score of both", "difference in points", "interval in points", "one scale for all rows",
-              f"samples on which {rows[0]['a']} scores higher, as high, lower", NULL,
-              "Benjamini-Hochberg over the rows of this table"]  # fmt: skip
+    what, less = difference_words(metric), not metric.more_is_better
+    hovers = [
+        "samples with a score of both", f"difference in {what}", f"interval in {what}", "one scale for all rows",
+        f"samples on which {rows[0]['a']} is better, as good, worse", NULL, "Benjamini-Hochberg over the rows of this table",
+    ]  # fmt: skip
     head = "".join(f'<th scope="col" title="{escape_title(h)}">{t}</th>' for t, h in zip(heads, hovers, strict=True))
-    body = "".join(_compare_row(row, titles.get(row["slice"], ""), reach) for row in rows)
+    body = "".join(_compare_row(row, titles.get(row["slice"], ""), reach, metric) for row in rows)
     table = (
         f'<table class="fg-table"><thead><tr><th scope="col">Slice</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
-    legend = (
-        f"● a difference (q &lt; {LEVEL}), ○ not called one; right of the line {a} is better, left {b}. {escape(NULL)}"
-    )
+    right, left = (b, a) if less else (a, b)
+    legend = f"● a difference (q &lt; {LEVEL}), ○ not called one; right of the line {right} is better, left {left}. "
+    tests = words(dict.fromkeys(row["test"] for row in rows if row.get("test") == MCNEMAR))
+    legend += (f"Differences in {escape(what)}. " if metric != FLOWSIM else "") + (f"Test: {tests}. " if tests else "")
+    legend += escape(NULL)
     legend += "" if unit == "sample" else f" Intervals and p by {unit}: each is one draw."
     return f'<div class="fg-scroll">{table}</div><p class="fg-caption">{legend}</p>'
 
 
-def _compare_row(row: Mapping[str, Any], title: str, reach: float) -> str:
+def _compare_row(row: Mapping[str, Any], title: str, reach: float, metric: Metric) -> str:
     told = escape_title(why(row))
     css = "fg-num" if is_difference(row) else "fg-few"
-    ends = span(row["low"], row["high"])
+    ends = span(row["low"], row["high"], metric)
     mark = "" if row["difference"] is None else '<i class="fg-ring">' + ("●" if is_difference(row) else "○") + "</i> "
     return (
         f'<tr><th scope="row">{slice_button(row["slice"], title)}</th><td class="fg-count">{row["n"]}</td>'
-        f'<td class="{css}" title="{told}">{mark}{signed(row["difference"])}</td><td class="fg-count">{ends}</td>'
+        f'<td class="{css}" title="{told}">{mark}{change(row["difference"], metric)}</td><td class="fg-count">{ends}</td>'
         f'<td title="{told}">{strip(row, reach)}</td><td class="fg-count">{row["wins"]} / {row["ties"]} / {row["losses"]}</td>'
         f'<td class="fg-count">{escape_title(p_value(row["p"])) if row["n"] and not row.get("hollow") else "–"}</td><td class="{css}">{escape_title(p_value(row["q"]))}</td></tr>'
     )
@@ -126,13 +144,16 @@ def pairs_html(frame: pl.DataFrame, unit: str = "sample") -> str:
     return "".join(h + compare_html(p, None, unit) for h, p in zip(heads, parts, strict=True)) or compare_html(frame)
 
 # %% ../../nbs/figures/05_differences.ipynb #cell-16
-def regressions_html(frame: pl.DataFrame, new: str, old: str, requirements: Mapping[str, str], shown: int = 20) -> str:
-    """The rows of `analysis.regressions`, at most `shown`, as a table of samples."""
+def regressions_html(
+    frame: pl.DataFrame, new: str, old: str, requirements: Mapping[str, str], shown: int = 20, metric: Metric = FLOWSIM
+) -> str:
+    """The rows of `analysis.regressions`, at most `shown`, as a table of samples. metric: what they are of."""
     if frame.is_empty():
-        return f'<p class="fg-empty">{escape(new)} scores lower than {escape(old)} on no sample.</p>'
+        said = "scores lower" if metric.is_flowsim else "is worse"
+        return f'<p class="fg-empty">{escape(new)} {said} than {escape(old)} on no sample.</p>'
     rows = "".join(
-        f'<tr><th scope="row">{sample_button(i, requirements.get(i, ""))}</th><td class="fg-num">{percent(b)}</td>'
-        f'<td class="fg-num">{percent(a)}</td><td class="fg-num">{signed(d)}</td>'
+        f'<tr><th scope="row">{sample_button(i, requirements.get(i, ""))}</th><td class="fg-num">{amount(b, metric)}</td>'
+        f'<td class="fg-num">{amount(a, metric)}</td><td class="fg-num">{change(d, metric)}</td>'
         f'<td class="fg-words">{escape(" ".join(requirements.get(i, "").split())[:160])}</td></tr>'
         for i, a, b, d in frame.head(shown).rows()
     )

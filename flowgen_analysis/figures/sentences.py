@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..analysis.causes import TopCauses
-from ..analysis.compare import verdict
+from ..analysis.compare import MCNEMAR, is_ahead, verdict
 from ..analysis.headline import Headline
 from ..analysis.standing import Standing
 from ..analysis.statistics import Mean
 from ..analysis.worth import is_close, worth_sentence
-from .style import counted, percent, signed, words
+from .style import amount, change, counted, percent, signed, words
 from ..scoring.kinds import KINDS
+from ..scoring.metrics import Metric
 
 # %% ../../nbs/figures/07_sentences.ipynb #cell-05
 _NAMED = 4  # models in a sentence
@@ -24,17 +25,23 @@ _NAMED = 4  # models in a sentence
 
 def leading(stand: Standing, dataset: str, unit: str = "sample") -> list[str]:
     """Who has the highest mean on which samples. unit: what is independent, `sample` or `deployment`."""
+    metric = stand.metric
     if not stand.leader:
-        return ["Nothing could be scored: no sample with a generation has an expected flow."]
+        lack = (
+            "no sample with a generation has an expected flow"
+            if metric.is_flowsim
+            else f"no generation has {metric.title or metric.name}"
+        )
+        return [f"Nothing could be scored: {lack}."]
     best = stand.means[stand.leader]
-    level = [m for m in stand.order if percent(stand.means[m].mean) == percent(best.mean)]
-    have = "have" if len(level) > 1 else "has"
-    rank = f"{have} the highest mean FlowSim" if len(stand.order) + len(stand.short) > 1 else "has a mean FlowSim"
-    ends = "" if best.low is None else f" [{percent(best.low)}, {percent(best.high)}]"
-    by = "" if unit == "sample" else f", the interval by {unit}"
-    said = [
-        f"{words(level, most=_NAMED)} {rank} on {dataset}: {percent(best.mean)}{ends} over {counted(best.n, 'sample')}{by}."
-    ]
+    level = [m for m in stand.order if amount(stand.means[m].mean, metric) == amount(best.mean, metric)]
+    have, most = "have" if len(level) > 1 else "has", "highest" if metric.more_is_better else "lowest"
+    what = "FlowSim" if metric.is_flowsim else f"{_quoted(metric)}{' (less is better)' * (not metric.more_is_better)}"
+    rank = f"{have} the {most} mean {what}" if len(stand.order) + len(stand.short) > 1 else f"has a mean {what}"
+    ends = "" if best.low is None else f" [{amount(best.low, metric)}, {amount(best.high, metric)}]"
+    by, unit_of = "" if unit == "sample" else f", the interval by {unit}", _unit(metric)
+    shown = f"{amount(best.mean, metric)}{unit_of}{ends}"
+    said = [f"{words(level, most=_NAMED)} {rank} on {dataset}: {shown} over {counted(best.n, 'sample')}{by}."]
     if stand.lacking:
         lack = words((f"{m} lacks {n:,}" for m, n in stand.lacking.items()), most=_NAMED)
         said.append(f"Models are ranked on the {counted(stand.n, 'sample')} that all of them have: {lack}.")
@@ -44,6 +51,16 @@ def leading(stand: Standing, dataset: str, unit: str = "sample") -> list[str]:
     return said
 
 
+def _quoted(metric: Metric) -> str:
+    """A score's title in a sentence."""
+    return f"of {metric.title or metric.name!r}"
+
+
+def _unit(metric: Metric) -> str:
+    """What stands behind its numbers in a sentence."""
+    return "%" if metric.kind == "share" else f" {metric.unit}" if metric.kind == "amount" and metric.unit else ""
+
+# %% ../../nbs/figures/07_sentences.ipynb #cell-06
 _GROUPS = {
     "higher": "is ahead of {}",
     "fragile": "is ahead of {}, but one more collapsed sample would undo that",
@@ -58,28 +75,29 @@ def against_others(stand: Standing, unit: str = "sample") -> list[str]:
     """The leader against every other model, each in one group. unit: what is independent."""
     groups = {name: stand.told(name.split(" behind")[0]) for name in _GROUPS}
     for name, behind in (("fragile", False), ("fragile behind", True)):
-        groups[name] = [r for r in groups[name] if (r["difference"] < 0) is behind]
+        groups[name] = [r for r in groups[name] if is_ahead(r) is not behind]
     groups["too few"] = [r for r in groups["too few"] if r["n"]]
     parts = [
-        text.format(words((_ahead(r) for r in groups[name]), most=_NAMED), unit=unit)
+        text.format(words((_ahead(r, stand.metric) for r in groups[name]), most=_NAMED), unit=unit)
         for name, text in _GROUPS.items()
         if groups[name]
     ]
     if not parts:
         return ["No other model has scores on the same samples."] if stand.rows else []
-    return [f"Paired on the samples that both have, {stand.leader} {words(parts)}."]
+    by = f" ({MCNEMAR} test)" if any(row.get("test") == MCNEMAR for row in stand.rows) else ""
+    return [f"Paired on the samples that both have{by}, {stand.leader} {words(parts)}."]
 
 
-def _ahead(row: Mapping[str, Any]) -> str:
+def _ahead(row: Mapping[str, Any], metric: Metric) -> str:
     """The other model of a row, with the difference where there is one."""
     if verdict(row) not in ("higher", "lower", "fragile"):
         return row["b"]
-    size = signed(abs(row["difference"])).lstrip("+")
+    size = change(abs(row["difference"]), metric).lstrip("+") + (_unit(metric) if metric.kind == "amount" else "")
     low, high = sorted((abs(row["low"]), abs(row["high"]))) if row["low"] is not None else (None, None)
-    ends = "" if low is None or row["low"] * row["high"] < 0 else f" [{percent(low)}, {percent(high)}]"
+    ends = "" if low is None or row["low"] * row["high"] < 0 else f" [{amount(low, metric)}, {amount(high, metric)}]"
     return f"{row['b']} by {size}{ends}"
 
-# %% ../../nbs/figures/07_sentences.ipynb #cell-10
+# %% ../../nbs/figures/07_sentences.ipynb #cell-11
 def loses_by(top: TopCauses) -> list[str]:
     """By what a model loses most, and how sure that order is."""
     if not top.kinds or not top.shares or not top.shares[0].mean:
@@ -111,10 +129,10 @@ def broken(rows: Sequence[Headline]) -> list[str]:
             said.append(f"{text}: {words((f'{m} {share(means[m])}' for _, m in found), most=_NAMED)}.")
     return said
 
-# %% ../../nbs/figures/07_sentences.ipynb #cell-13
+# %% ../../nbs/figures/07_sentences.ipynb #cell-14
 def too_close(stand: Standing) -> list[str]:
-    """That the leader and others are closer than FlowSim can order models; nothing where none is."""
-    best = stand.means.get(stand.leader)
+    """That the leader and others are closer than FlowSim can order models; nothing where none is, or the score is another."""
+    best = stand.means.get(stand.leader) if stand.metric.is_flowsim else None
     close = [m for m in stand.order[1:] if best and is_close(best.mean, stand.means[m].mean)]
     return [f"{words([stand.leader, *close], most=_NAMED)} are {worth_sentence()}."] if close else []
 

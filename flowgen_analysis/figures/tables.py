@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from ..analysis.statistics import Mean
 from ..analysis.subsets import SubsetRow, SubsetTable
 from flowgen_analysis.figures.style import (
+    FLOWSIM,
     Html,
+    amount,
     describe,
     escape,
     escape_title,
@@ -19,25 +21,28 @@ from flowgen_analysis.figures.style import (
     interval,
     model_colours,
     page,
-    percent,
     ranks,
 )
+from ..scoring.metrics import Metric, axis_title
 
 # %% ../../nbs/figures/02_tables.ipynb #cell-04
-def mean_cell(mean: Mean, rank: int | None = None) -> str:
+def mean_cell(mean: Mean, rank: int | None = None, metric: Metric = FLOWSIM) -> str:
     """A `<td>` with a mean and its interval; rank 0 is bold, rank 1 underlined."""
     if mean.mean is None:
         return '<td class="fg-none" title="no score">–</td>'
-    number = percent(mean.mean)
+    number = amount(mean.mean, metric)
     number = f"<b>{number}</b>" if rank == 0 else f"<u>{number}</u>" if rank == 1 else number
     ring = '<i class="fg-ring">○</i> ' if few(mean) else ""
-    small = f' <span class="fg-interval">{interval(mean)}</span>'
-    return f'<td class="fg-{"few" if ring else "num"}" title="{describe(mean)}">{ring}{number}{small}</td>'
+    small = f' <span class="fg-interval">{interval(mean, metric)}</span>'
+    told = escape_title(describe(mean, metric=metric))
+    return f'<td class="fg-{"few" if ring else "num"}" title="{told}">{ring}{number}{small}</td>'
 
 # %% ../../nbs/figures/02_tables.ipynb #cell-08
-def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None = None) -> Html:
+def subset_html(
+    tables: Sequence[SubsetTable], notes: Mapping[str, str] | None = None, metric: Metric = FLOWSIM
+) -> Html:
     """Table 5 as HTML with its stylesheet: subsets, their features and their unions. Best and second are marked where all models
-    have scores on the same samples. Source: arXiv 2505.24189."""
+    have scores on the same samples. metric: what the means are of. Source: arXiv 2505.24189."""
     models = list(tables[0].union.means) if tables else []
     if not models:
         return page('<p class="fg-empty">No scores yet.</p>')
@@ -48,18 +53,21 @@ def subset_html(tables: Sequence[SubsetTable], notes: Mapping[str, str] | None =
     )
     head = f'<thead><tr><th scope="col">Feature</th><th scope="col">n</th>{heads}</tr></thead>'
     same = all(row.same for t in tables for row in (*t.rows, t.union))
-    body = "".join(f"<tbody>{_group(t, len(models) + 2, same)}</tbody>" for t in tables)
+    body = "".join(f"<tbody>{_group(t, len(models) + 2, same, metric)}</tbody>" for t in tables)
     marks = "<b>Best</b>, <u>second</u>" if same else "Models have scores on different samples: none is marked as best"
-    caption = f'<p class="fg-caption">Mean FlowSim with 95% interval. {marks}; ○ fewer than 6 samples; ~ few and alike, the interval may be too narrow.</p>'
+    what = "FlowSim" if metric == FLOWSIM else escape(axis_title(metric))
+    less = "" if metric.more_is_better else "; less is better"
+    caption = f'<p class="fg-caption">Mean {what} with 95% interval{less}. {marks}; ○ fewer than 6 samples; ~ few and alike, the interval may be too narrow.</p>'
     return page(f'<div class="fg-scroll"><table class="fg-table">{head}{body}</table></div>{caption}')
 
 
-def _group(table: SubsetTable, columns: int, same: bool) -> str:
+def _group(table: SubsetTable, columns: int, same: bool, metric: Metric) -> str:
     title = f'<tr class="fg-group"><th colspan="{columns}" scope="rowgroup">{escape(table.name)}</th></tr>'
-    return title + "".join(_row(row, same) for row in table.rows) + _row(table.union, same, "fg-union")
+    rows = "".join(_row(row, same, metric) for row in table.rows)
+    return title + rows + _row(table.union, same, metric, "fg-union")
 
 
-def _row(row: SubsetRow, same: bool, css: str = "") -> str:
-    place = ranks(row.means, same)
-    cells = "".join(mean_cell(mean, place.get(m)) for m, mean in row.means.items())
+def _row(row: SubsetRow, same: bool, metric: Metric, css: str = "") -> str:
+    place = ranks(row.means, same, metric)
+    cells = "".join(mean_cell(mean, place.get(m), metric) for m, mean in row.means.items())
     return f'<tr class="{css}"><th scope="row">{escape(row.title)}</th><td class="fg-count">{row.n}</td>{cells}</tr>'

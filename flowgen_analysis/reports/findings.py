@@ -27,6 +27,7 @@ from flowgen_analysis.flows.files import (
     write_text,
 )
 from ..scoring.kinds import KINDS
+from ..scoring.metrics import NAME
 from ..scoring.scores import METRICS
 
 # %% ../../nbs/reports/02_findings.ipynb #cell-04
@@ -100,9 +101,11 @@ def _checked(data: Mapping[str, Any], place: str, lines: Mapping[str, int] | Non
         if not isinstance(data.get(key, ""), str):
             raise bad(key, "text")
     kind = data.get("kind", "note")
-    for key, values in {"kind": KIND, "metric": METRICS, "cause": KINDS}.items():
+    for key, values in {"kind": KIND, "cause": KINDS}.items():
         if data.get(key, "") and data[key] not in values:
             raise bad(key, words(values, "or"))
+    if data.get("metric") and not NAME.fullmatch(data["metric"]) and data["metric"] not in METRICS:
+        raise bad("metric", "the name of a score")
     if (needed := _NEEDS.get(kind)) and not data.get(needed):
         raise bad(needed, f"what a finding of kind {kind} is about")
     models = data.get("models", ())

@@ -18,6 +18,7 @@ from ..flows.structure import structure_errors
 from .distance import Engine
 from .flowsim import score_pairs
 from .grouping import group_means
+from .metrics import Metric
 from .options import Options, compared
 
 # %% ../../nbs/scoring/06_scores.ipynb #cell-04
@@ -59,13 +60,14 @@ class Scores(NamedTuple):
     trigger_match, step_overlap (0..1), unparsed (queries that are no encoded query). missing: model and sample_id where a run
     has nothing. samples: how many samples the dataset has. options: the name of the options that were asked for, such as
     `best+soft`; the frame then has `inputs_best+soft` and `outline_best+soft` too, and `reference`: which expected flow was
-    the best (by inputs; 0 is the reference).
+    the best (by inputs; 0 is the reference). brought: other scores, each a column `score NAME` in its own unit.
     """
 
     frame: pl.DataFrame
     missing: pl.DataFrame
     samples: int
     options: str = ""
+    brought: tuple[Metric, ...] = ()
 
     @property
     def models(self) -> list[str]:
@@ -74,13 +76,28 @@ class Scores(NamedTuple):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The columns that are FlowSim: `METRICS`, and those of the options."""
-        return (*METRICS, *option_columns(self.options))
+        """The columns that are FlowSim (`METRICS`, and those of the options), and the scores that were brought."""
+        return (*METRICS, *option_columns(self.options), *(m.name for m in self.brought))
 
-    def by_sample(self) -> pl.DataFrame:
-        """A row a model and sample: `generations`, and the mean over its repeats of every score."""
-        scores = (*self.metrics, *_CHECKS, "readable", "unparsed")
-        return group_means(self.frame, ("model", "sample_id"), *scores, others=[pl.len().alias("generations")])
+    def with_values(self, metric: Metric, values: pl.DataFrame) -> "Scores":
+        """The same with another score. values: `sample_id`, `model`, `repeat` and `value`, a row a generation at most."""
+        keys = ("sample_id", "model", "repeat")
+        column = f"score {metric.name}"  # `readable` and others are columns of another type
+        own = values.select(*keys, pl.col("value").cast(pl.Float64).alias(column))
+        frame = self.frame.drop(column, strict=False).join(own, on=keys, how="left", maintain_order="left")
+        return self._replace(frame=frame, brought=(*(m for m in self.brought if m.name != metric.name), metric))
+
+    def by_sample(self, *only: str) -> pl.DataFrame:
+        """A row a model and sample: `generations`, and of every score, or of `only` these, the mean over its repeats, or what the score
+        says stands for them."""
+        names = only or (*self.metrics, *_CHECKS, "readable", "unparsed")
+        ends = {m.name: (m.repeats == "best") == m.more_is_better for m in self.brought if m.repeats != "mean"}
+        brought = {m.name for m in self.brought}
+        of = {n: pl.col(f"score {n}").alias(n) if n in brought else pl.col(n) for n in names}
+        others = [of[n].max() if ends[n] else of[n].min() for n in names if n in ends]
+        means = [of[n] for n in names if n not in ends]
+        found = group_means(self.frame, ("model", "sample_id"), *means, others=[*others, pl.len().alias("generations")])
+        return found.select("model", "sample_id", "generations", *names)
 
     def shares(self) -> pl.DataFrame:
         """A row a model and sample, shares 0..1: `unreadable`, of its generations, and `structure_errors`, of its readable

@@ -6,7 +6,6 @@
 __all__ = ['Held', 'Measured', 'Desk']
 
 # %% ../../../nbs/widgets/explorer/03_desk.ipynb #cell-02
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +40,9 @@ class Measured:
     def __init__(self, grid: Grid):
         self.index, self.grid, self.bins = grid.index, grid, FactBins(grid.index)
         index = grid.index
-        means = np.array([m.mean.mean if m.mean.n else np.inf for m in index.means(index.sets()[0])])
+        means = np.array(
+            [index.metric.merit(m.mean.mean) if m.mean.n else np.inf for m in index.means(index.sets()[0])]
+        )
         self.weakest = index.models[int(means.argmin())] if index.models else ""
         self.rows = {name: i for i, name in enumerate(index.samples)}
         self._held: tuple[Slice, Held] | None = None
@@ -92,10 +93,8 @@ class Desk:
     @property
     def metrics(self) -> dict[str, str]:
         """The scores there are, title by name."""
-        named = getattr(self.study, "metrics", None)
-        if isinstance(named, Mapping):
-            return {str(name): str(title) for name, title in named.items()}
-        return {m: METRIC_TITLES[m][0] if m in METRIC_TITLES else m for m in self.study.scores.metrics}
+        known = {m: m for m in self.study.scores.metrics} | self.study.metrics
+        return {m: METRIC_TITLES[m][0] if m in METRIC_TITLES else title for m, title in known.items()}
 
     def measured(self, metric: str) -> Measured:
         """Scores by a metric."""
@@ -119,13 +118,14 @@ class Desk:
         self._causes[metric] = {(sample, model): (kind, lost) for sample, model, kind, lost in found}
 
     def frame(self, index: SliceIndex, rows: np.ndarray) -> pl.DataFrame:
-        """A row a sample: id, requirement, the features, a score a model (0..1)."""
+        """A row a sample: id, requirement, the features, a score a model in the unit of the metric (FlowSim 0..1)."""
         ids = [index.samples[i] for i in rows]
         requirements = [self.samples[i].requirement if i in self.samples else None for i in ids]
         schema = {"id": pl.String, "requirement": pl.String}
         head = pl.DataFrame({"id": ids, "requirement": requirements}, schema=schema)
         features = self.study.matrix.frame.rename({"sample_id": "id"})
-        scores = pl.DataFrame({m: index.scores[rows, k] for k, m in enumerate(index.models)}).fill_nan(None)
+        values = index.metric.own(index.scores[rows])
+        scores = pl.DataFrame({m: values[:, k] for k, m in enumerate(index.models)}).fill_nan(None)
         return pl.concat([head.join(features, on="id", how="left", maintain_order="left"), scores], how="horizontal")
 
     # -- saved slices

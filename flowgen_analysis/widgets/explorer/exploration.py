@@ -120,7 +120,8 @@ class Exploration(Screen):
     def choices(self, name: str) -> Any:
         """What a trait may be."""
         if name in ("metric", "measure", "tab"):
-            return {"metric": list(self._desk.metrics), "measure": MEASURES, "tab": TABS}[name]
+            metrics = (*self._desk.metrics, *self._desk.study.scores.metrics)
+            return {"metric": metrics, "measure": MEASURES, "tab": TABS}[name]
         if name == "selected":
             return {None} | (self._desk.samples.keys() & self._now.rows.keys())
         if name == "pinned":
@@ -159,7 +160,7 @@ class Exploration(Screen):
     def figure(self) -> go.Figure:
         """The means in the slice and outside it, as a plotly figure."""
         held = self._held
-        return slice_chart(self.index.means(held.inside), self.index.means(held.outside), self.metric)
+        return slice_chart(self.index.means(held.inside), self.index.means(held.outside), self.index.metric)
 
     @property
     def view(self) -> View:

@@ -22,6 +22,7 @@ from ...analysis.slices import Slice
 from ...figures.flow_diff.diff import flow_diff
 from ...flows.files import InputError
 from ...queries.terms import About, Pattern
+from ...scoring.metrics import axis_title
 from ...study import Study
 from . import states, tables
 from .desk import Desk
@@ -128,7 +129,8 @@ class Drawn(Exploration):
         held = self._held
         whole = not self.slice.text and len(self.index.models) > 1
         pairs = self._desk.study.compare((), self._against, ("",), self.metric).to_dicts() if whole else []
-        title = f"FlowSim, {self.metric}"
+        metric = self.index.metric
+        title = axis_title(metric) + ("" if metric.more_is_better else " (less is better)")
         shown = tables.means_state(self._now.grid, held.inside, held.outside, self._against, title, pairs)
         return shown | {"notes": self._desk.study.notes}
 
@@ -154,6 +156,7 @@ class Drawn(Exploration):
         return states.rows_state(
             self.index, self._desk.samples, self._order, values, self._start, self.shown,
             self._desk.study.generations.failures, self._desk.causes(self.metric),
+            states.ranks_of(self.index.models, self._against)[self.rank][0] in ("difference", "residual"),
         )  # fmt: skip
 
     def _view_state(self) -> states.State:

@@ -22,8 +22,9 @@ from ...analysis.statistics import SMALL, Mean
 from ...features.registry import Registry
 from ...figures.style import few, model_colours, p_value, p_words
 from ...flows.files import InputError
+from ...scoring.metrics import Metric
 from .history import MEASURES
-from .states import State, themes_of
+from .states import State, scale_state, themes_of
 
 # %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-04
 def why_grey(found: Paired, q: float, q_collapse: float, tests: int) -> str:
@@ -58,7 +59,7 @@ class Row(NamedTuple):
 
 def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[list[State]]:
     """A cell a model for each row: `v`, `low`, `high`, `n`, `why` it is grey; of a difference also its test."""
-    known = [r.words for r in rows if r.words is not None]
+    known, metric = [r.words for r in rows if r.words is not None], grid.index.metric
     if measure == "difference":
         found = [grid.differences(words, baseline) for words in known]
         q, collapse = (q_values(found, grid.index.models, baseline, c) for c in (False, True))
@@ -66,7 +67,7 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
         told = zip(found, q.tolist(), collapse.tolist(), strict=True)
         drawn = [
             [
-                _difference(d, one, more, tests, m == baseline)
+                _difference(d, one, more, tests, m == baseline, metric)
                 for m, d, one, more in zip(grid.index.models, *line, strict=True)
             ]
             for line in told
@@ -75,7 +76,7 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
         means = [(grid.coverage(words), grid.means(words)) for words in known]
         drawn = [[{"v": c, "n": m.n, "why": few(m)} for c, m in zip(*pair, strict=True)] for pair in means]
     else:
-        drawn = [[_mean(m) for m in grid.means(words)] for words in known]
+        drawn = [[_mean(m, metric) for m in grid.means(words)] for words in known]
     for r, line in zip([r for r in rows if r.words is not None], drawn, strict=True):
         if r.text and measure != "coverage" and (why := grid.index.hollow(r.text)):
             line[:] = [{"v": c["v"], "n": c["n"], "low": None, "high": None, "why": why} for c in line]
@@ -83,18 +84,21 @@ def cells(grid: Grid, rows: Sequence[Row], measure: str, baseline: str) -> list[
     return [next(left) if r.words is not None else [] for r in rows]
 
 
-def _mean(mean: Mean) -> State:
+def _mean(mean: Mean, metric: Metric) -> State:
     why = few(mean) if mean.n else "no score"
-    return {"v": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n, "why": why}
+    v, low, high = (metric.place(value) for value in (mean.mean, mean.low, mean.high))
+    return {"v": v, "low": low, "high": high, "n": mean.n, "why": why}
 
 
-def _difference(found: Paired, q: float, q_collapse: float, tests: int, own: bool) -> State:
+def _difference(found: Paired, q: float, q_collapse: float, tests: int, own: bool, metric: Metric) -> State:
     if own:
         return {"v": None, "n": found.n, "why": "the baseline itself"}
+    parts = (found.difference, found.low, found.high)
+    v, low, high = parts if metric.is_plain else (None if d is None else d / metric.span for d in parts)
     shown = {
-        "v": found.difference,
-        "low": found.low,
-        "high": found.high,
+        "v": v,
+        "low": low,
+        "high": high,
         "n": found.n,
         "why": why_grey(found, q, q_collapse, tests),
     }
@@ -102,7 +106,7 @@ def _difference(found: Paired, q: float, q_collapse: float, tests: int, own: boo
     test += f", {p_words('q', q)}" if q == q else ""
     return shown | {"test": test, "counts": [found.wins, found.ties, found.losses]}
 
-# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-11
+# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-12
 def feature_rows(index: SliceIndex, registry: Registry, inside: np.ndarray) -> list[Row]:
     """A row a feature, in the order of the themes: the samples of the packed set `inside` that have it."""
     sets = dict(zip(index.names, index.present & inside, strict=True))
@@ -130,7 +134,7 @@ def slice_rows(index: SliceIndex, registry: Registry, saved: Iterable[SavedSlice
         rows.append(row)
     return rows
 
-# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-15
+# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-16
 def models_of(index: SliceIndex) -> list[State]:
     """Names and colours of the models."""
     colours = model_colours(index.models)
@@ -153,29 +157,31 @@ def table_state(grid: Grid, rows: Sequence[Row], measure: str, baseline: str, wi
         "baseline": baseline,
         "models": models_of(grid.index),
         "rows": shown,
+        "scale": scale_state(grid.index.metric),
     }
 
-# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-18
+# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-19
 def means_state(
     grid: Grid, inside: np.ndarray, outside: np.ndarray, baseline: str, title: str, pairs: Sequence[Mapping[str, Any]] = (),
 ) -> State:  # fmt: skip
     """Each model in the slice, outside it, its share of the loss, and its difference to the baseline in the slice. pairs: rows of a
     comparison of each model with the baseline, where their q are of a larger family than this row."""
     row = [Row("", "", "", inside, 0)]
-    values, rest = cells(grid, row, "value", baseline)[0], [_mean(m) for m in grid.means(outside)]
+    metric = grid.index.metric
+    values, rest = cells(grid, row, "value", baseline)[0], [_mean(m, metric) for m in grid.means(outside)]
     lost = grid.coverage(inside)
     differ = cells(grid, row, "difference", baseline)[0] if len(grid.index.models) > 1 else [None] * len(values)
     known = {r["a"]: r for r in pairs}
     found = zip(grid.index.models, grid.differences(inside, baseline), differ, strict=True) if known else []
     differ = [
-        _difference(d, r["q"], r["q_collapse"], len(known), False) if (r := known.get(m)) else own
+        _difference(d, r["q"], r["q_collapse"], len(known), False, metric) if (r := known.get(m)) else own
         for m, d, own in found
     ] or differ
     shown = zip(models_of(grid.index), values, rest, lost, differ, strict=True)
     rows = [m | {"inside": a, "outside": b, "lost": c, "difference": d} for m, a, b, c, d in shown]
-    return {"title": title, "baseline": baseline, "rows": rows}
+    return {"title": title, "baseline": baseline, "rows": rows, "scale": scale_state(metric)}
 
-# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-21
+# %% ../../../nbs/widgets/explorer/02_tables.ipynb #cell-22
 def table_frame(grid: Grid, rows: Sequence[Row], baseline: str) -> pl.DataFrame:
     """A row a table's row and model: name, model, n, mean, low, high, coverage, and against the baseline difference, p, q, wins,
     ties, losses (0..1)."""

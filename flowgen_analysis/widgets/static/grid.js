@@ -11,23 +11,23 @@ function gridPart({ send }) {
 
   const cellText = (cell, lost) => {
     if (cell.v === null) return ["–", ""];
-    if (state.measure === "difference") return [signed(cell.v), state.wide && cell.low !== null ? `${signed(cell.low)} to ${signed(cell.high)}` : ""];
+    if (state.measure === "difference") return [signed(cell.v, state.scale), state.wide && cell.low !== null ? `${signed(cell.low, state.scale)} to ${signed(cell.high, state.scale)}` : ""];
     if (state.measure === "coverage") return [`${percent(cell.v)}%`, ""];
-    return [percent(cell.v), state.wide && cell.low !== null ? `${percent(cell.low)} – ${percent(cell.high)}` : ""];
+    return [percent(cell.v, state.scale), state.wide && cell.low !== null ? `${percent(cell.low, state.scale)} – ${percent(cell.high, state.scale)}` : ""];
   };
   const hover = (row, i) => {
     const cell = row.cells[i], model = state.models[i].name, lost = row.lost[i];
     const share = lost === undefined || lost === null ? "" : `\n${percent(lost)}% of the loss of ${model}`;
-    if (state.measure === "difference") return `${row.title}\n${differenceText(cell, model, state.baseline)}${share}`;
-    const interval = cell.low === undefined || cell.low === null ? "" : `, 95% ${percent(cell.low)} – ${percent(cell.high)}`;
-    const what = state.measure === "coverage" ? `${percent(cell.v)}% of its loss` : `mean ${percent(cell.v)}${interval}`;
+    if (state.measure === "difference") return `${row.title}\n${differenceText(cell, model, state.baseline, state.scale)}${share}`;
+    const interval = cell.low === undefined || cell.low === null ? "" : `, 95% ${percent(cell.low, state.scale)} – ${percent(cell.high, state.scale)}`;
+    const what = state.measure === "coverage" ? `${percent(cell.v)}% of its loss` : `mean ${percent(cell.v, state.scale)}${interval}`;
     return `${row.title}\n${model}: ${what}, n ${cell.n}${cell.why ? `\n${cell.why}` : ""}${share}`;
   };
   // Blue for more, orange for less; how much is the depth of the colour, and the number stands in it.
   const tint = (cell) => {
     if (cell.v === null || cell.why) return "";
     const depth = state.measure === "difference" ? Math.min(1, Math.abs(cell.v) / 0.3) : state.measure === "coverage" ? Math.min(1, cell.v / 0.6) : cell.v;
-    const colour = state.measure === "difference" && cell.v < 0 ? "--fg-orange" : "--fg-blue";
+    const colour = state.measure === "difference" && cell.v < 0 !== Boolean(state.scale?.less) ? "--fg-orange" : "--fg-blue";
     return `color-mix(in srgb, var(${colour}) ${Math.round(6 + 46 * depth)}%, var(--fg-page))`;
   };
   const pick = (row, i, how = "") => {

@@ -3,7 +3,8 @@ function meansPart() {
   const head = make("div", { class: "fg-mean-row fg-mean-head" });
   const node = make("div", { class: "fg-means", role: "list", "aria-label": "Means in the slice" }, head);
   const rows = [];
-  const axis = () => make("span", { class: "fg-axis" }, ...[0, 25, 50, 75, 100].map((v) => { const t = make("i", {}, String(v)); t.style.left = `${v}%`; return t; }));
+  let scale = null;
+  const axis = () => make("span", { class: "fg-axis" }, ...[0, 25, 50, 75, 100].map((v) => { const t = make("i", {}, scale ? String(Number(percent(v / 100, scale))) : String(v)); t.style.left = `${v}%`; return t; }));
 
   const mark = (kind) => {
     const line = make("i", { class: "fg-line" }), dot = make("i", { class: `fg-mark ${kind}` });
@@ -20,7 +21,7 @@ function meansPart() {
       line.style.width = `${100 * (cell.high - cell.low)}%`;
     }
   };
-  const describe = (name, where, cell) => `${name}, ${where}: ${percent(cell.v)}` + (cell.low === null ? "" : `, 95% ${percent(cell.low)} – ${percent(cell.high)}`) + `, n ${cell.n}` + (cell.why ? `\n${cell.why}` : "");
+  const describe = (name, where, cell) => `${name}, ${where}: ${percent(cell.v, scale)}` + (cell.low === null ? "" : `, 95% ${percent(cell.low, scale)} – ${percent(cell.high, scale)}`) + `, n ${cell.n}` + (cell.why ? `\n${cell.why}` : "");
 
   const make_row = () => {
     const inside = mark("fg-in"), outside = mark("fg-out");
@@ -33,6 +34,7 @@ function meansPart() {
   };
 
   const update = (state) => {
+    scale = state.scale ?? null;
     while (rows.length > state.rows.length) rows.pop().node.remove();
     while (rows.length < state.rows.length) rows.push(make_row());
     const versus = state.rows.length > 1;
@@ -48,14 +50,14 @@ function meansPart() {
       place(outside, data.outside, data.colour);
       place(inside, data.inside, data.colour);
       track.title = `${describe(data.name, "in the slice", data.inside)}\n${describe(data.name, "outside", data.outside)}`;
-      cells[0].textContent = percent(data.inside.v);
+      cells[0].textContent = percent(data.inside.v, scale);
       cells[1].textContent = data.inside.n.toLocaleString("en");
-      cells[2].textContent = percent(data.outside.v);
+      cells[2].textContent = percent(data.outside.v, scale);
       cells[2].title = `n ${data.outside.n}`;
       cells[3].textContent = data.lost === null ? "–" : `${percent(data.lost)}%`;
       cells[4].hidden = !d;
       if (!d) return;
-      differenceCell(cells[4], d, data.name, state.baseline);
+      differenceCell(cells[4], d, data.name, state.baseline, scale);
       line.setAttribute("aria-label", `${describe(data.name, "in the slice", data.inside)}. ${cells[4].title}`);
     });
   };
@@ -63,17 +65,17 @@ function meansPart() {
 }
 
 // A difference: its number, blue above and orange below; hollow and grey where it may be chance, and the reason on hover.
-function differenceCell(node, cell, name, baseline) {
-  node.textContent = cell.v === null ? "–" : `${signed(cell.v)}${cell.why ? " ○" : ""}`;
+function differenceCell(node, cell, name, baseline, scale) {
+  node.textContent = cell.v === null ? "–" : `${signed(cell.v, scale)}${cell.why ? " ○" : ""}`;
   node.classList.toggle("fg-grey", Boolean(cell.why));
-  node.classList.toggle("fg-up", !cell.why && cell.v > 0);
-  node.classList.toggle("fg-down", !cell.why && cell.v < 0);
-  node.title = differenceText(cell, name, baseline);
+  node.classList.toggle("fg-up", !cell.why && (cell.v > 0) !== Boolean(scale?.less) && cell.v !== 0);
+  node.classList.toggle("fg-down", !cell.why && (cell.v < 0) !== Boolean(scale?.less) && cell.v !== 0);
+  node.title = differenceText(cell, name, baseline, scale);
 }
 
-function differenceText(cell, name, baseline) {
+function differenceText(cell, name, baseline, scale) {
   if (cell.v === null || !cell.counts) return cell.why;
   const [wins, ties, losses] = cell.counts;
-  const interval = cell.low === null ? "" : `, 95% ${signed(cell.low)} to ${signed(cell.high)}`;
-  return [`${name} − ${baseline}: ${signed(cell.v)}${interval}, n ${cell.n}`, `wins ${wins}, ties ${ties}, losses ${losses}; ${cell.test}`, cell.why].filter(Boolean).join("\n");
+  const interval = cell.low === null ? "" : `, 95% ${signed(cell.low, scale)} to ${signed(cell.high, scale)}`;
+  return [`${name} − ${baseline}: ${signed(cell.v, scale)}${interval}, n ${cell.n}`, `wins ${wins}, ties ${ties}, losses ${losses}; ${cell.test}`, cell.why].filter(Boolean).join("\n");
 }

@@ -232,10 +232,11 @@ function showHtml(node, html) {
 }
 
 // Numbers as `figures.style` writes them in Python: one decimal, a sign before what is not 0.0, a minus that is no hyphen.
-const percent = (value) => (value === null ? "–" : (100 * value).toFixed(1));
-const signed = (value) => {
-  const size = percent(value === null ? null : Math.abs(value));
-  return value === null || size === "0.0" ? size : `${value > 0 ? "+" : "−"}${size}`;
+// A score that is no FlowSim comes with its scale: its ends, its digits, and whether less of it is better.
+const percent = (value, scale) => (value === null ? "–" : scale ? (scale.low + scale.span * value).toFixed(scale.digits) : (100 * value).toFixed(1));
+const signed = (value, scale) => {
+  const size = percent(value === null ? null : Math.abs(value), scale && { ...scale, low: 0 });
+  return value === null || Number(size) === 0 ? size : `${value > 0 ? "+" : "−"}${size}`;
 };
 
 // Each event has a number of its own and stays in `waiting` until the kernel answers that number. Nothing is shown as done before.

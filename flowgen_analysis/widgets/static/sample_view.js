@@ -204,11 +204,11 @@ export default panel(({ el, send, leaving }) => {
     models.hidden = !hidden.length;
     const few = hidden.length <= FEW;
     add.hidden = few;
-    add.replaceChildren(make("option", { value: "" }, "+ model"), ...hidden.map((m) => make("option", { value: m.name }, `${m.name}  ${percent(m.score)}`)));
+    add.replaceChildren(make("option", { value: "" }, "+ model"), ...hidden.map((m) => make("option", { value: m.name }, `${m.name}  ${percent(m.score, state.scale)}`)));
     models.replaceChildren(...(few ? hidden : []).map((m) => {
       const dot = make("i", { class: "fg-dot" });
       dot.style.background = m.colour;
-      return make("button", { type: "button", class: "fg-chip", "data-model": m.name, title: m.hover, onclick: () => send({ type: "model", value: m.name }) }, make("span", { "aria-hidden": "true" }, "+"), dot, middle(m.name), make("span", { class: "fg-n" }, percent(m.score)));
+      return make("button", { type: "button", class: "fg-chip", "data-model": m.name, title: m.hover, onclick: () => send({ type: "model", value: m.name }) }, make("span", { "aria-hidden": "true" }, "+"), dot, middle(m.name), make("span", { class: "fg-n" }, percent(m.score, state.scale)));
     }), add);
     if (state.html !== html) {
       html = state.html;

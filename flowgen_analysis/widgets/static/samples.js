@@ -54,12 +54,12 @@ function samplesPart({ send, post }) {
   });
 
   const extra = () => state.kind !== "score" && (state.models.length > 1 || state.kind !== "mean");
-  const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value) : percent(value));
+  const worth = (value) => (["difference", "residual"].includes(state.kind) ? signed(value, state.scale) : percent(value, state.scale));
   const reason = (cause) => cause && make("button", { type: "button", class: "fg-cause", tabindex: "-1", title: `What ${cause.model} lost most by here: ${cause.title}, ${percent(cause.lost)} points. Click: only samples on which it did`,
     onclick: (e) => { e.stopPropagation(); send({ type: "cause", kind: cause.kind, model: cause.model }); } }, cause.title);
-  const brief = (score) => (score !== null && state.models.length > 4 ? String(Math.round(100 * score)) : percent(score));  // many columns are narrow ones
+  const brief = (score) => (score !== null && !state.scale && state.models.length > 4 ? String(Math.round(100 * score)) : percent(score, state.scale));  // many columns are narrow ones
   const line = (row, i) => {
-    const cells = row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: `${state.models[k].name} ${percent(score)}${row.failed[k] ? `\n${row.failed[k]}` : ""}` }, brief(score)));
+    const cells = row.scores.map((score, k) => make("span", { class: row.failed[k] ? "fg-score fg-failed" : "fg-score", title: `${state.models[k].name} ${percent(score, state.scale)}${row.failed[k] ? `\n${row.failed[k]}` : ""}` }, brief(score)));
     const meta = make("span", { class: "fg-meta" }, make("span", { class: "fg-id", title: row.id }, row.id), row.domain ? make("span", { class: "fg-domain", title: row.domain }, row.domain) : null, reason(row.cause));
     const made = make("div", { class: "fg-row", role: "option", id: `${prefix}-${i}`, "data-sample": row.id, "data-at": i, "aria-selected": row.id === state.selected, onclick: () => open(i) },
       make("span", { class: "fg-about" }, meta, make("span", { class: "fg-text", title: row.requirement }, row.requirement)), ...cells);
