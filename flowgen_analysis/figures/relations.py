@@ -13,7 +13,7 @@ from ..analysis.statistics import SMALL
 from ..analysis.validity import Band
 from .style import Html, amount, counted, escape, page, percent
 from ..scoring.kinds import KINDS
-from ..scoring.metrics import Metric, axis_title, ticks
+from ..scoring.metrics import Metric, axis_title, difference_words, ticks
 
 # %% ../../nbs/figures/08_relations.ipynb #cell-04
 def strength_text(found: Strength, measure: str) -> str:
@@ -67,7 +67,7 @@ def _order(found: Relation) -> list[str]:
 
 
 def _unit(metric: Metric) -> str:
-    return f" {metric.unit}" if metric.unit else "" if metric.kind == "amount" else " points"
+    return "" if metric.kind == "amount" and not metric.unit else f" {difference_words(metric)}"
 
 # %% ../../nbs/figures/08_relations.ipynb #cell-06
 _W, _H, _LEFT, _TOP = 420, 220, 56, 12

@@ -100,7 +100,8 @@ def axis_title(metric: Metric) -> str:
 def difference_words(metric: Metric) -> str:
     """What a difference of it is counted in."""
     if metric.kind == "amount":
-        return metric.unit or f"of {metric.title or metric.name}"
+        own = metric.unit or f"of {metric.title or metric.name}"
+        return f"points {own}" if own.startswith("of ") else own
     return (
         "percentage points"
         if metric.kind == "share"

@@ -226,7 +226,7 @@ async def judge_async(
 def _nowhere(sample: Sample) -> Setting:
     raise InputError("judge", "needs no environment")
 
-
+# %% ../../../nbs/generation/models/13_judging.ipynb #cell-08
 async def _answer(session: Session, judge: Judge, asked: Asked) -> float | str:
     """The score, or why there is none."""
     prompt = Prompt(judge.template, _messages(judge, asked), Choice if judge.pair else Score, {})
