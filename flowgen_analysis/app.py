@@ -172,7 +172,7 @@ def keeping(sheet: type[Sheet], asked: Callable[[Any], dict[str, Any]]) -> Calla
     Keeping.__name__ = sheet.__name__
 
     def make(shared: Shared, study: Any, keep: Callable[..., str]) -> Sheet:
-        made = Keeping(shared, study)
+        made = Keeping(shared, study)  # type: ignore[call-arg]
         made.keep = keep
         return made
 

@@ -16,7 +16,7 @@ from ...analysis.compare import LEVEL, benjamini_hochberg, independent_differenc
 from ...analysis.statistics import SMALL, Mean
 from ...figures.sentences import share
 from ...figures.style import counted, percent, signed, words
-from ..content import NONE, Cell, Section, Table, ToRead, count, points, text
+from ..content import NONE, Cell, Section, Table, ToRead, count, number, points, text
 from ..forms.flow_text import sample_diff
 from ..pairs import by_units, joined
 from .evidence import opened
@@ -127,7 +127,7 @@ def _on_what(study: Study, models: Sequence[str], rows: Sequence[_Row]) -> Itera
     leader, at = study.models[0], models.index(study.models[0]) + 2
     behind = sorted((r for r in rows if r[at].mark == "shown"), key=lambda r: float(r[at].value or 0))
     if behind:
-        yield f"{leader} is behind the best on {words((f'{r[0].value} ({signed(r[at].value)})' for r in behind), most=_NAMED)}."
+        yield f"{leader} is behind the best on {words((f'{r[0].value} ({number(r[at])})' for r in behind), most=_NAMED)}."
     else:
         yield f"On no row below is {leader} shown to be behind another model (q < {LEVEL})."
     asked = _asked(study)
