@@ -90,7 +90,7 @@ def _row(study: Study, models: Sequence[str], title: str, slice_: str) -> _Row |
         return None
     best = max(known, key=lambda m: (known[m].mean, -models.index(m)))
     pairs = {frozenset((r["a"], r["b"])): r for r in _pairs(study, models) if r["slice"] == slice_}
-    cells = (_cell(m, best, means[m], pairs) for m in models)
+    cells = (_cell(m, best, means[m], pairs, study.standing().same_samples) for m in models)
     return (text(title), count(max(mean.n for mean in known.values())), *cells)
 
 
@@ -98,11 +98,11 @@ def _pairs(study: Study, models: Sequence[str]) -> list[dict[str, Any]]:
     return study.compare(tuple(models), slices=tuple(_asked(study).values())).to_dicts()
 
 
-def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]]) -> Cell:
+def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]], same: bool) -> Cell:
     if mean.mean is None:
         return NONE
     if model == best:
-        return Cell("score", mean.mean, n=mean.n, mark="best")
+        return Cell("score", mean.mean, n=mean.n, mark="best" if same else "")
     row = pairs.get(frozenset((model, best)))
     if row is None or not row["n"]:
         return NONE
