@@ -16,7 +16,7 @@ from ...analysis.compare import LEVEL, benjamini_hochberg, independent_differenc
 from ...analysis.statistics import SMALL, Mean
 from ...figures.sentences import share
 from ...figures.style import counted, percent, signed, words
-from ..content import NONE, Cell, Section, Table, ToRead, count, points, text
+from ..content import NONE, Cell, Section, Table, ToRead, count, number, points, text
 from ..forms.flow_text import sample_diff
 from ..pairs import by_units, joined
 from .evidence import opened
@@ -90,7 +90,7 @@ def _row(study: Study, models: Sequence[str], title: str, slice_: str) -> _Row |
         return None
     best = max(known, key=lambda m: (known[m].mean, -models.index(m)))
     pairs = {frozenset((r["a"], r["b"])): r for r in _pairs(study, models) if r["slice"] == slice_}
-    cells = (_cell(m, best, means[m], pairs) for m in models)
+    cells = (_cell(m, best, means[m], pairs, study.standing().same_samples) for m in models)
     return (text(title), count(max(mean.n for mean in known.values())), *cells)
 
 
@@ -98,11 +98,11 @@ def _pairs(study: Study, models: Sequence[str]) -> list[dict[str, Any]]:
     return study.compare(tuple(models), slices=tuple(_asked(study).values())).to_dicts()
 
 
-def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]]) -> Cell:
+def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]], same: bool) -> Cell:
     if mean.mean is None:
         return NONE
     if model == best:
-        return Cell("score", mean.mean, n=mean.n, mark="best")
+        return Cell("score", mean.mean, n=mean.n, mark="best" if same else "")
     row = pairs.get(frozenset((model, best)))
     if row is None or not row["n"]:
         return NONE
@@ -127,7 +127,7 @@ def _on_what(study: Study, models: Sequence[str], rows: Sequence[_Row]) -> Itera
     leader, at = study.models[0], models.index(study.models[0]) + 2
     behind = sorted((r for r in rows if r[at].mark == "shown"), key=lambda r: float(r[at].value or 0))
     if behind:
-        yield f"{leader} is behind the best on {words((f'{r[0].value} ({signed(r[at].value)})' for r in behind), most=_NAMED)}."
+        yield f"{leader} is behind the best on {words((f'{r[0].value} ({number(r[at])})' for r in behind), most=_NAMED)}."
     else:
         yield f"On no row below is {leader} shown to be behind another model (q < {LEVEL})."
     asked = _asked(study)
