@@ -95,6 +95,14 @@ class App(Tabs):
                 self.explorer.slice = self.shared.slice
             self.explorer.metric = self.shared.metric
 
+    def read(self, sample_id: str, model: str = "") -> None:
+        """Open what a model made of a sample in read mode; where nobody has said who reads, that is asked first. Raises `InputError`."""
+        self.selected = "Tag"
+        view = self.made["Tag"]
+        desk = view.children[0] if isinstance(view, Named) else None
+        if isinstance(desk, TagDesk):
+            desk.read(sample_id, model)
+
     def _open_sample(self, change: Any) -> None:
         if change["new"] is not None:
             self.selected = "Slices"
