@@ -15,6 +15,7 @@ from typing import Any
 
 import ipywidgets
 
+from .analysis.slices import Slice
 from .figures.style import counted, escape
 from .flows.files import InputError, write_text
 from .project import Project, file_name
@@ -225,8 +226,9 @@ class App(Tabs):
             return
         with self._turn():
             try:
-                if self.explorer.slice.text != self.shared.slice:
-                    self.explorer.slice = self.shared.slice
+                asked = Slice(self.shared.slice)
+                if self.explorer.slice != asked:
+                    self.explorer.slice = asked
                 self.explorer.metric = self.shared.metric
             except InputError:
                 self.shared.slice, self.shared.metric = self.explorer.slice.text, self.explorer.metric
