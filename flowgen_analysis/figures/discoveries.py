@@ -66,7 +66,7 @@ def board_html(
     head = "".join(f'<th scope="col" title="{h}">{t or ends}</th>' for t, h in _HEADS)
     body = f"<tbody>{''.join(_board_row(row, reach) for row in rows)}</tbody>" if rows else ""
     if asked:
-        own = "".join(_feature_row(r, (titles or {}).get(r["slice"], r["slice"]), reach) for r in asked)
+        own = "".join(_feature_row(r, (titles or {}).get(r["slice"]) or str(r["slice"]), reach) for r in asked)
         body = f"<tbody>{_group('Features')}{own}</tbody>" + (
             body.replace("<tbody>", f"<tbody>{_group('Found in the data')}", 1)
         )
