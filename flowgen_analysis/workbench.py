@@ -25,10 +25,10 @@ from .features.matrix import FeatureMatrix
 from .features.registry import Registry
 from .figures.tables import subset_html
 from .flows.dataset import Run
+from .flows.files import InputError
 from .flows.model import Sample
 from .model_runs import cell_line, generate
 from .project import Project
-from .flows.files import InputError
 from .reports.build import build
 from .reports.carried import report_data
 from .reports.content import Content
