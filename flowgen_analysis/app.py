@@ -7,6 +7,7 @@ __all__ = ['HOVERS', 'FORMS', 'Address', 'App', 'Datasets', 'NoRuns', 'Choose', 
            'ReportSheet', 'ReportCards']
 
 # %% ../nbs/05_app.ipynb #cell-02
+import getpass
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import Any
 
 import ipywidgets
 
+from .analysis.slices import Slice
 from .figures.style import counted, escape
 from .flows.files import InputError, write_text
 from .generation.models.cache import plain_text
@@ -254,12 +256,21 @@ class App(Tabs):
             return
         with self._turn():
             try:
-                if self.explorer.slice.text != self.shared.slice:
-                    self.explorer.slice = self.shared.slice
+                asked = Slice(self.shared.slice)
+                if self.explorer.slice != asked:
+                    self.explorer.slice = asked
                 self.explorer.metric = self.shared.metric
             except InputError:
                 self.shared.slice, self.shared.metric = self.explorer.slice.text, self.explorer.metric
                 raise
+
+    def read(self, sample_id: str, model: str = "") -> None:
+        """Open what a model made of a sample in read mode; where nobody has said who reads, that is asked first. Raises `InputError`."""
+        self.selected = "Tag"
+        view = self.made["Tag"]
+        desk = view.children[0] if isinstance(view, Named) else None
+        if isinstance(desk, TagDesk):
+            desk.read(sample_id, model)
 
     def _open_sample(self, change: Any) -> None:
         if change["new"] is not None and self.explorer is not None:
@@ -395,6 +406,14 @@ def _dataset_of(state: str) -> str:
     except InputError:
         return ""
 
+
+def _login() -> str:
+    """Who is logged in; nobody where that cannot be told."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
 # %% ../nbs/05_app.ipynb #cell-08
 class Who(Sheet):
     """Asks for a name. on_name: told it."""
@@ -453,7 +472,7 @@ def keeping(sheet: type[Sheet], asked: Callable[[Any], dict[str, Any]]) -> Calla
     Keeping.__name__ = sheet.__name__
 
     def make(shared: Shared, study: Any, keep: Callable[..., str]) -> Sheet:
-        made = Keeping(shared, study)
+        made = Keeping(shared, study)  # type: ignore[call-arg]
         made.keep = keep
         return made
 

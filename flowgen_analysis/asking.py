@@ -272,7 +272,9 @@ class Asking:
         if slice:
             queue = queue.filter(pl.col("sample_id").is_in(self.study.index(metric).members(slice)))
         asked = [self.study.by_id[i].requirement for i in queue["sample_id"]]
-        score = dict.fromkeys(("score", "expected", "residual", "best", "worst"), _percent)
+        score: dict[str, Callable[[Any], str]] = dict.fromkeys(
+            ("score", "expected", "residual", "best", "worst"), _percent
+        )
         head = f"{counted(queue.height, 'sample')} to look at, the most telling first."
         return shown_table(queue.with_columns(pl.Series("requirement", asked, pl.String)), head, score)
 

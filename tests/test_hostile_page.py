@@ -22,6 +22,7 @@ EVIL = (
     5,
     -1,
     1e30,
+    -0.5,
     True,
     [],
     ["html"],
@@ -46,7 +47,7 @@ def files(app: App) -> dict[Path, bytes]:
 
 
 @pytest.mark.fault(
-    "App: a setting that is not on offer, a button that is not there", "refused in one line, nothing written", tries=220
+    "App: a setting that is not on offer, a button that is not there", "refused in one line, nothing written", tries=230
 )
 def test_a_sheet_takes_only_what_it_offers(app: App):
     before, tried = files(app), 0
@@ -71,7 +72,7 @@ def test_a_sheet_takes_only_what_it_offers(app: App):
                 with pytest.raises(InputError):
                     sheet.handle({"type": "press", "name": name})
             assert sheet.settings == settings
-    assert tried >= 220
+    assert tried >= 230
     assert files(app) == before
 
 

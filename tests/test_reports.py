@@ -124,7 +124,8 @@ def everything_written(project, folder, seed, *forms):
 def test_the_same_inputs_give_the_same_bytes(project, tmp_path):
     """In processes with other hash seeds and other numbers of threads: reports, what commands print, a finding."""
     first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip") for seed in range(2))
-    assert len(first) == len(TEXTS) + 1 + 6 + 1
+    assert {f"report.{form}" for form in (*TEXTS, "zip")} < first.keys()
+    assert sum(name.endswith(".svg") for name in first) > 3
     for other in rest:
         assert first.keys() == other.keys()
         assert [name for name in first if first[name] != other[name]] == []
@@ -502,7 +503,7 @@ def test_a_model_that_made_what_suits_it_does_not_lead(flattered):
 def test_means_over_different_samples_are_not_marked(which, request, tmp_path):
     wb = request.getfixturevalue(which)
     content = wb.report_content(samples=0)
-    marks = [cell.mark for t in content.tables() for row in t.rows for cell in row if cell.mark]
+    marks = [c.mark for t in content.tables() for row in t.rows for c in row if c.mark in ("best", "second")]
     lacks = {
         "workbench": "",
         "flattered": "rules has scores on 24 of 108 samples",

@@ -35,4 +35,12 @@ def test_no_text_is_run_as_code():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {a.name.partition(".")[0] for a in node.names} | {getattr(node, "module", None) or ""}
                 assert not names & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, path
-    assert set(imports) == {"__init__.py", "app.py", "background.py", "dense.py", "launch.py", "lora.py"}
+    assert set(imports) == {
+        "__init__.py",
+        "app.py",
+        "background.py",
+        "dense.py",
+        "launch.py",
+        "lora.py",
+        "workbench.py",
+    }

@@ -140,6 +140,16 @@ def _exit_code(rows: Iterable[dict[str, Any]]) -> int:
     return 1 if any(row.get("budget_reached") for row in every) else 0
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-16
+_BudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        help="US dollars; stop before a call that might cost more, and exit 1. Replies in the cache cost nothing."
+    ),
+]
+_VersionOption = Annotated[
+    str,
+    typer.Option(help="The name of a new version of the run (default: the time, where it is not one that goes on)."),
+]
 _ModelOption = Annotated[
     list[str] | None,
     typer.Option("--model", "-m", help="nearest, rules, learned, or one of models.toml (default: the first three)."),
@@ -150,6 +160,14 @@ _PromptOption = Annotated[
         help="Prompts of the project called so (prompts/createFlow.NAME.md); the run is MODEL+NAME. Repeated, each is run."
     ),
 ]
+
+
+def _made_offline(project: Project, dataset: str, names: tuple[str, ...]) -> list[str]:
+    """The runs of offline baselines, made where they are missing or out of date: the files that were written."""
+    from flowgen_analysis.baselines import make_baselines
+
+    with progress_bar("generating") as progress:
+        return [str(p) for p in make_baselines(project, dataset, names, progress)]
 
 # %% ../../nbs/cli/06_generation.ipynb #cell-17
 @app.command("generate")
@@ -169,24 +187,14 @@ def generate_command(
     prompt: _PromptOption = None,
     slice: Annotated[str, typer.Option("--slice", help='Only some samples: "foreach & steps > 5".')] = "",
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            help="US dollars; stop before a call that might cost more, and exit 1. Replies in the cache cost nothing."
-        ),
-    ] = None,
-    version: Annotated[
-        str,
-        typer.Option(
-            help="The name of a new version of the run (default: the time, where it is not one that goes on)."
-        ),
-    ] = "",
+    budget: _BudgetOption = None,
+    version: _VersionOption = "",
     only_estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and ask nobody.")] = False,
     root: RootOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Run models over a dataset: offline baselines, or models behind an API, which need a key and cost money."""
-    from flowgen_analysis.baselines import BASELINES, make_baselines  # slow to import, and only this command needs it
+    from flowgen_analysis.baselines import BASELINES  # slow to import, and only this command needs it
     from flowgen_analysis.generation.models.pipeline import Budget
     from flowgen_analysis.model_runs import check_offline
 
@@ -211,9 +219,7 @@ def generate_command(
         )
     done: dict[str, Any] = {"dataset": dataset, "written": []}
     if offline:
-        with progress_bar("generating") as progress:
-            chosen = tuple(BASELINES) if model is None else offline
-            done["written"] = [str(p) for p in make_baselines(project, dataset, chosen, progress)]
+        done["written"] = _made_offline(project, dataset, tuple(BASELINES) if model is None else tuple(offline))
     lines = [f"wrote {p}" for p in done["written"]] or ["every run is up to date"][: len(offline)]
     for name, row in _asked(jobs, only_estimate, purse):
         lines += [str(row.pop("said"))]

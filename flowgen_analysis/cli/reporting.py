@@ -88,7 +88,7 @@ def _check_head(title: str, author: str, date: str) -> None:
             return
     raise InputError("--date", f"is {visible(date)[:40]!r}", "a date such as 2026-01-31")
 
-
+# %% ../../nbs/cli/07_reporting.ipynb #cell-06
 def _compare(paths: tuple[Path, Path], dataset: str, root: Path, output: Path | None, date: str, as_json: bool) -> int:
     """Compare two sides: to a file, as JSON, or as lines. Returns how many generations got worse."""
     if output:

@@ -40,7 +40,7 @@ def lab_command(
 # %% ../../nbs/cli/08_serving.ipynb #cell-06
 @app.command("app")
 def app_command(
-    dataset: Annotated[str, typer.Argument(metavar="[DATASET]", help="A dataset of the project (default: the only one there is, else test).")] = "",
+    dataset: Annotated[str, typer.Argument(metavar="[DATASET]", help="A dataset of the project (default: the one you looked at last, else the only one or test; else the page asks).")] = "",
     root: RootOption = HERE,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8866,

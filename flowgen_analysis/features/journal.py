@@ -114,7 +114,7 @@ def _plain_tags(lines: Sequence[bytes]) -> list[Tag] | None:
             values = _fields_of(own)
             if len(own) != len(_ORDER) or tuple(map(type, values)) not in _SHAPES or not all(values[1:4]):
                 return None
-            if values[0][-1:] != "Z" or not 0 <= own["repeat"] < 2**31:
+            if not values[0].endswith(("Z", "+00:00")) or not 0 <= own["repeat"] < 2**31:
                 return None
             datetime.fromisoformat(values[0])
             tag = object.__new__(Tag)

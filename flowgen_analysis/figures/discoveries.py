@@ -74,7 +74,7 @@ def board_html(
     head = "".join(f'<th scope="col" title="{h}">{t or ends}</th>' for t, h in heads)
     body = f"<tbody>{''.join(_board_row(row, reach, metric) for row in rows)}</tbody>" if rows else ""
     if asked:
-        own = "".join(_feature_row(r, (titles or {}).get(r["slice"], r["slice"]), reach, metric) for r in asked)
+        own = "".join(_feature_row(r, (titles or {}).get(r["slice"]) or str(r["slice"]), reach, metric) for r in asked)
         body = f"<tbody>{_group('Features')}{own}</tbody>" + (
             body.replace("<tbody>", f"<tbody>{_group('Found in the data')}", 1)
         )

@@ -170,7 +170,7 @@ def _apart(model: str, causes: pl.DataFrame | None) -> str:
         text = str(About("cause", Pattern.of(r["kind"]), model))
         why = f"{percent(r['loss'])} points a sample, the others {percent(r['others'])}; met on {r['met']} of {r['n']} samples; click: see them"
         told.append(
-            f"<li>{see_button(text, model, KINDS.get(r['kind'], r['kind']).lower(), why)} <b>{signed(r['difference'])}</b> "
+            f"<li>{see_button(text, model, str(KINDS.get(r['kind']) or r['kind']).lower(), why)} <b>{signed(r['difference'])}</b> "
             f'<span class="fg-interval">{span(r["low"], r["high"])}</span></li>'
         )
     return f'<ul class="fg-apart">{"".join(told)}</ul>'

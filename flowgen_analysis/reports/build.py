@@ -79,7 +79,7 @@ def build(
 
 _PLACE = re.compile(r" \((?:figure|Table) \d+\)")
 
-
+# %% ../../nbs/reports/08_build.ipynb #cell-07
 def _made(study: Study, makers: Sequence[tuple[str, _Make]], left: list[tuple[str, str]]) -> list[Section]:
     """The sections that there is something to say in; the others are left out, with the reason."""
     found = []

@@ -132,9 +132,10 @@ def moved(
     a, b = (np.array([s.scores[model][i] for i in scored], float) for s in (old, new))
     groups = None if new.clusters is None else np.unique([new.clusters[i] for i in scored], return_inverse=True)[1]
     means = [mean_interval(v, clusters=groups) if scored else Mean(0, None) for v in (a, b)]
+    torn = [sum(sign * r.unread > 0 for r in own) for sign in (1, -1)]
     blank = Moved(
-        about, model, n, len(own), *counts, sum(r.unread > 0 for r in own), sum(r.unread < 0 for r in own), gone, come, *means
-    )  # fmt: skip
+        about, model, n, len(own), counts[0], counts[1], counts[2], torn[0], torn[1], gone, come, means[0], means[1]
+    )
     return _tested(blank, a, b, groups) if scored else blank
 
 

@@ -104,7 +104,7 @@ def _names(rows: Sequence[Row]) -> list[str]:
         said += [f"{kind.title()}: {names}."] if own else []
     return said
 
-
+# %% ../../nbs/reports/05_differences.ipynb #cell-05
 def _outside(old: Side, new: Side) -> list[str]:
     """What is not compared: samples and models that are on one side alone, or that changed themselves."""
     ids = [i for i in new.digests if i in old.digests]
@@ -122,7 +122,7 @@ def _outside(old: Side, new: Side) -> list[str]:
         f"{m} in {s.name}: {note}." for s in (old, new) for m, note in s.notes.items() if note.startswith("stale")
     ]
 
-# %% ../../nbs/reports/05_differences.ipynb #cell-06
+# %% ../../nbs/reports/05_differences.ipynb #cell-07
 def compare_reports(
     old: Mapping[str, Any], new: Mapping[str, Any], names: tuple[str, str] = ("old", "new"), date: str = ""
 ) -> Content:
@@ -175,7 +175,7 @@ def _sides_of(old: Side, new: Side) -> tuple[str, str]:
     """What the two sides are called in a diff."""
     return ("before", "now") if old.name == new.name else (old.name, new.name)
 
-# %% ../../nbs/reports/05_differences.ipynb #cell-08
+# %% ../../nbs/reports/05_differences.ipynb #cell-09
 _TESTED = f"Significance: a sign-flip test over the rows whose score changed; under {TESTABLE} of them one row more the other way would undo any p. It is said, and decides nothing."
 
 
@@ -227,7 +227,7 @@ _ROWS = 200  # in the table
 _DRAWN = 30  # with their flows
 _LINES = 60  # in the chart
 
-
+# %% ../../nbs/reports/05_differences.ipynb #cell-10
 def _rows_section(old: Side, new: Side, rows: Sequence[Row], why: Why | None) -> Section | None:
     if not rows:
         return None
@@ -289,7 +289,7 @@ def _to_read(old: Side, new: Side, row: Row, why: Why | None) -> ToRead | None:
 def _as(generation: Generation, name: str) -> Generation:
     return generation.model_copy(update={"model": name, "repeat": 0})
 
-# %% ../../nbs/reports/05_differences.ipynb #cell-10
+# %% ../../nbs/reports/05_differences.ipynb #cell-12
 def _marks(old: Side, new: Side) -> list[dict[str, Any]]:
     """What became of each effect of each finding that the old side has."""
     rows = []
@@ -325,7 +325,7 @@ _ORDER = (
 
 _SHOWN = ("reversed", "gone", "weaker", "holds", "unchanged")
 
-
+# %% ../../nbs/reports/05_differences.ipynb #cell-13
 def _findings(old: Side, new: Side) -> Section | None:
     rows = sorted(_marks(old, new), key=lambda r: _ORDER.index(r["mark"]))
     if not rows:
@@ -367,7 +367,7 @@ def _slices_section(found: Sequence[Moved]) -> Section | None:
     table = _moved_table("features_changed", "Features and subsets in which something changed", "Slice", found)
     return Section("features_changed", "By feature", (), (table,))
 
-
+# %% ../../nbs/reports/05_differences.ipynb #cell-14
 def _causes_section(rows: Sequence[Row], why: Why | None, models: Sequence[Moved]) -> Section | None:
     if why is None:
         return None
@@ -419,7 +419,7 @@ def _means_section(old: Side, new: Side, models: Sequence[Moved]) -> Section | N
     )
     return Section("means_changed", "Means", (), (table,)) if cells else None
 
-
+# %% ../../nbs/reports/05_differences.ipynb #cell-15
 def _alone(old: Side, new: Side) -> list[Section]:
     """What is on one side alone."""
     sections = []

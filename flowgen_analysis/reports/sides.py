@@ -31,7 +31,8 @@ def open_side(asked: Any, study: Study | None, findings: list[Finding] | None = 
     if asked is None or isinstance(asked, Study):
         return side_of(_needed(asked or study, "now"), findings=findings)
     path, text = Path(asked), str(asked)
-    if path.suffix in (".html", ".json"):
+    is_other = study is None and path.suffix != ".jsonl" and path.is_file()  # no report, and load_report says so
+    if path.suffix in (".html", ".json") or is_other:
         return side(load_report(path), path.name)
     whole = _needed(study, text)
     if text in whole.models:

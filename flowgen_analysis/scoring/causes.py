@@ -926,18 +926,12 @@ def _top(at, e):
     return e
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-34
-@njit(cache=True, nogil=True)
-def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
-    """What an analyst would call the edits of a script, in reading order: into `cause_of` the cause of each edit that costs
-    something, else -1, and into `causes` the kind of each cause and the nodes that it is about. Returns how many there are."""
-    at = _read(facts, e, g, mate, lacks)
-    _pair_up(at, edits)
-    all_ = _find_mistakes(at)
+@inner
+def _take(at, all_, edits, cost, group):
+    """Give edits to the mistakes whose nodes they change, of two to the one that has none."""
     count = len(edits)
-    group = np.full(count, -1, np.int64)
     taken = np.full((count, 2), -1, np.int32)
     for n in range(count):
-        cause_of[n] = -1
         if cost[n]:
             taken[n, 0], taken[n, 1] = _owners(at, all_, edits[n, 1], edits[n, 0])
     for both in range(2):  # of two owners the one that has none
@@ -947,6 +941,19 @@ def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
                 one = two if both and all_.rows[one, _TAKEN] and not all_.rows[two, _TAKEN] else one
                 all_.rows[one, _TAKEN] += 1
                 group[n] = one
+
+# %% ../../nbs/scoring/09_causes.ipynb #cell-35
+@njit(cache=True, nogil=True)
+def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
+    """What an analyst would call the edits of a script, in reading order: into `cause_of` the cause of each edit that costs
+    something, else -1, and into `causes` the kind of each cause and the nodes that it is about. Returns how many there are."""
+    at = _read(facts, e, g, mate, lacks)
+    _pair_up(at, edits)
+    all_ = _find_mistakes(at)
+    count = len(edits)
+    cause_of[:] = -1
+    group = np.full(count, -1, np.int64)
+    _take(at, all_, edits, cost, group)
     of = np.empty((count + 1, 2), np.int32)
     groups, base, size = 0, all_.count[0], max(len(e), len(g), count) + 1
     known = np.full((8, size), -1, np.int32)
@@ -997,7 +1004,7 @@ def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
         facts.to[at.named[n]] = -1
     return found
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-35
+# %% ../../nbs/scoring/09_causes.ipynb #cell-36
 @inner
 def _give_away(group, of, base, groups):
     """Give the edits of steps that are in place to the nearest step that is missing, extra or moved, which put them out."""
@@ -1044,7 +1051,7 @@ def _told(at, what, node, edits):
         return MISPLACED_STEP, about, at.steps[about]
     return (WRONG_ORDER if _same_parent(at, node, g) else MISPLACED_STEP), node, g
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-36
+# %% ../../nbs/scoring/09_causes.ipynb #cell-37
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
@@ -1072,7 +1079,7 @@ def lacking_nodes(generated: Places, lacking: Iterable[Lacking]) -> np.ndarray:
         lacks[:] = [(role, generated.path(i)) in unknown for i, role in enumerate(generated.rows[:, ROLE].tolist())]
     return lacks
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-38
+# %% ../../nbs/scoring/09_causes.ipynb #cell-39
 _NAMES, _TITLES = tuple(KINDS), tuple(KINDS.values())
 
 

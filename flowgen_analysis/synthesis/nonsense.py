@@ -277,6 +277,15 @@ def _out_of_time(case: _Case) -> Iterator[tuple[str, str]]:
                     yield f"components[{i}]", f"says {m[0]!r} of what {'is over' if ended else 'has just begun'}"
 
 
+def _is_end(clause: Clause, table: str, environment: Environment) -> bool:
+    if clause.operator != "CHANGESTO":
+        return False
+    column = environment.column(table, clause.field) if re.fullmatch(r"\w+", clause.field) else None
+    label = column.choices.get(clause.value, "") if column else ""
+    ends = re.match(r"(?i)closed|resolved|cancel|retired|expired", label or clause.value)
+    return bool(ends) or (clause.field == "active" and clause.value == "false")
+
+# %% ../../nbs/synthesis/08_nonsense.ipynb #cell-16
 @_checker
 def _done_twice(case: _Case) -> Iterator[tuple[str, str]]:
     seen: set[tuple] = set()
@@ -300,15 +309,6 @@ def _done_twice(case: _Case) -> Iterator[tuple[str, str]]:
             seen.add(done)
 
 
-def _is_end(clause: Clause, table: str, environment: Environment) -> bool:
-    if clause.operator != "CHANGESTO":
-        return False
-    column = environment.column(table, clause.field) if re.fullmatch(r"\w+", clause.field) else None
-    label = column.choices.get(clause.value, "") if column else ""
-    ends = re.match(r"(?i)closed|resolved|cancel|retired|expired", label or clause.value)
-    return bool(ends) or (clause.field == "active" and clause.value == "false")
-
-
 @_checker
 def _loose_steps(case: _Case) -> Iterator[tuple[str, str]]:
     acts = [s for s in case.flow.components if not s.is_logic]
@@ -330,7 +330,7 @@ def _one_matter(case: _Case, steps: list[Step]) -> bool:
     ]
     return any(a & b for k, a in enumerate(words) for b in words[:k])
 
-# %% ../../nbs/synthesis/08_nonsense.ipynb #cell-16
+# %% ../../nbs/synthesis/08_nonsense.ipynb #cell-18
 @_checker
 def _time_of_day(case: _Case) -> Iterator[tuple[str, str]]:
     trigger = case.flow.trigger

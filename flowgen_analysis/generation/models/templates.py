@@ -98,7 +98,7 @@ def load_prompts(folder: Path, name: str = "") -> Prompts:
         raise InputError(
             f"prompt {name!r}", f"is not in {folder}", remedy=f"there are {there}" if prompt_names(folder) else there
         )
-    return Prompts(*(_read(folder, t, name) for t in (CREATE_FLOW, POPULATE_INPUTS)), name)
+    return Prompts(_read(folder, CREATE_FLOW, name), _read(folder, POPULATE_INPUTS, name), name)
 
 
 def _read(folder: Path, default: Template, name: str) -> Template:

@@ -76,7 +76,7 @@ def _section(section: Section) -> str:
 def _fold(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
-
+# %% ../../../nbs/reports/forms/08_comment.ipynb #cell-05
 def terminal_lines(content: Content, most: int = 30) -> list[str]:
     """What changed as lines of a terminal: the sentences, then a line a row."""
     lines, rows = list(content.summary), content.section("changed_rows")

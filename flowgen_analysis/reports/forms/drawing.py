@@ -146,7 +146,7 @@ def _ends(chart: Chart) -> list[float]:
     found = [100 * v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
     return [*found, 0.0] if chart.unit == "points" else found
 
-
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-11
 def _panel(
     chart: Chart, panel: str, axis: Scale, step: float, foot: float, models: Sequence[str], alone: bool
 ) -> Iterator[Line | Mark | Label]:
@@ -184,7 +184,7 @@ def _key(models: Sequence[str], left: float, y: float, chart: Chart, width: floa
         yield Label(x + 14, y, told)
         x += 32 + 7 * len(told)
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-12
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-13
 def _lines(chart: Chart, width: float) -> Drawing:
     height, left, right, foot = 300.0, 44.0, min(190.0, 0.36 * width), 34.0
     letters = int((right - 10) / 6.4)
@@ -238,7 +238,7 @@ def _apart(ends: list[tuple[float, str]], most: float) -> Iterator[tuple[float, 
         places[k] = min(places[k], most - _ROOM * (len(places) - 1 - k)) if over else places[k]
     return ((y, text) for y, (_, text) in zip(places, kept, strict=True))
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-14
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-15
 def svg(drawn: Drawing, alone: bool = False) -> str:
     """Shapes as SVG. alone: for a file of its own."""
     size = f'viewBox="0 0 {drawn.width:g} {drawn.height:g}"'
@@ -280,7 +280,7 @@ _CORNERS = {
     3: ((0, -5.8), (5.8, 0), (0, 5.8), (-5.8, 0)),
 }
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-16
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-17
 def tikz(drawn: Drawing, escape, wide: float = 160) -> str:
     """Shapes as a tikzpicture, `wide` millimetres wide. escape: makes text of LaTeX."""
     unit = wide / drawn.width

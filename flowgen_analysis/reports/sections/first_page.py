@@ -16,7 +16,7 @@ from ...analysis.compare import LEVEL, benjamini_hochberg, independent_differenc
 from ...analysis.statistics import SMALL, Mean
 from ...figures.sentences import share
 from ...figures.style import counted, percent, signed, words
-from ..content import NONE, Cell, Section, Table, ToRead, count, points, text
+from ..content import NONE, Cell, Section, Table, ToRead, count, number, points, text
 from ..forms.flow_text import sample_diff
 from ..pairs import by_units, joined
 from .evidence import opened
@@ -90,19 +90,19 @@ def _row(study: Study, models: Sequence[str], title: str, slice_: str) -> _Row |
         return None
     best = max(known, key=lambda m: (known[m].mean, -models.index(m)))
     pairs = {frozenset((r["a"], r["b"])): r for r in _pairs(study, models) if r["slice"] == slice_}
-    cells = (_cell(m, best, means[m], pairs) for m in models)
+    cells = (_cell(m, best, means[m], pairs, study.standing().same_samples) for m in models)
     return (text(title), count(max(mean.n for mean in known.values())), *cells)
 
-
+# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-05
 def _pairs(study: Study, models: Sequence[str]) -> list[dict[str, Any]]:
     return study.compare(tuple(models), slices=tuple(_asked(study).values())).to_dicts()
 
 
-def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]]) -> Cell:
+def _cell(model: str, best: str, mean: Mean, pairs: dict[frozenset[str], dict[str, Any]], same: bool) -> Cell:
     if mean.mean is None:
         return NONE
     if model == best:
-        return Cell("score", mean.mean, n=mean.n, mark="best")
+        return Cell("score", mean.mean, n=mean.n, mark="best" if same else "")
     row = pairs.get(frozenset((model, best)))
     if row is None or not row["n"]:
         return NONE
@@ -119,7 +119,7 @@ def _deepest(row: _Row) -> float:
         (-float(c.value) for c in row if c.mark in ("shown", "hollow") and isinstance(c.value, float)), default=0.0
     )
 
-# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-06
+# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-07
 _NAMED = 4
 
 
@@ -127,7 +127,7 @@ def _on_what(study: Study, models: Sequence[str], rows: Sequence[_Row]) -> Itera
     leader, at = study.models[0], models.index(study.models[0]) + 2
     behind = sorted((r for r in rows if r[at].mark == "shown"), key=lambda r: float(r[at].value or 0))
     if behind:
-        yield f"{leader} is behind the best on {words((f'{r[0].value} ({signed(r[at].value)})' for r in behind), most=_NAMED)}."
+        yield f"{leader} is behind the best on {words((f'{r[0].value} ({number(r[at])})' for r in behind), most=_NAMED)}."
     else:
         yield f"On no row below is {leader} shown to be behind another model (q < {LEVEL})."
     asked = _asked(study)
@@ -138,7 +138,7 @@ def _on_what(study: Study, models: Sequence[str], rows: Sequence[_Row]) -> Itera
     if lowest:
         yield f"It loses most on {words(f'{t} (mean {percent(means[t].mean)}, n {means[t].n})' for t in lowest)}."
 
-# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-08
+# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-09
 def why(study: Study) -> Section | LEFT_OUT:
     """Three causes of the leader's loss, each with a real diff."""
     if not study.models or not len(study.losses().generations):
@@ -200,7 +200,7 @@ def _costs_most(study: Study, model: str, kind: str) -> Iterator[str]:
         title = study.registry.feature(most).title
         yield f"It costs most on {title}: {percent(inside[most].mean)} points there (n {inside[most].n}), {percent(outside[most].mean)} elsewhere."
 
-
+# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-10
 def _loss(row: dict[str, Any]) -> Mean:
     return Mean(row["n"], row["loss"], row["low"], row["high"])
 
@@ -229,7 +229,7 @@ def _example(study: Study, model: str, kind: str, used: set[str]) -> tuple[ToRea
     ]
     return (min(reads, key=lambda r: (len(sample_diff(r, most=10_000)[1]), ranked.index(r.sample.id))),)
 
-# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-10
+# %% ../../../nbs/reports/sections/05_first_page.ipynb #cell-12
 _ACTIONS = 3
 _START = 4  # samples to start with
 

@@ -315,7 +315,9 @@ def _since(one: Finding, changes: Mapping[str, Change], claimed: Sequence[Effect
     """What became of it since it was kept."""
     if not one.kept or not one.figures:
         return []
-    then = {about: Effect(about, int(row[3] or 0), *row[:3], row[4]) for about, row in one.effects.items()}
+    then = {
+        about: Effect(about, int(row[3] or 0), row[0], row[1], row[2], row[4]) for about, row in one.effects.items()
+    }
     marks = [f"{e.about} {mark(then[e.about], e)}" for e in claimed if e.about in then]
     if changes and all(c.same or (c.difference is not None and abs(c.difference) < _CHANGED) for c in changes.values()):
         return [f"Kept on {one.kept}; its figures have not changed since."]

@@ -13,7 +13,7 @@ from ...flows.model import Flow
 from .bounds import distance_bounds, keyroot_nodes
 from ..options import Options, compared, count_orders, is_soft
 from ..scores import option_columns
-from ..tree import Place, Tree, outline_places, places
+from ..tree import Places, Tree, outline_places, places
 
 # %% ../../../nbs/scoring/large/01_prices.ipynb #cell-05
 class Side(NamedTuple):
@@ -21,7 +21,7 @@ class Side(NamedTuple):
 
     flow: Flow
     tree: Tree
-    places: list[Place]
+    places: Places
 
     @classmethod
     def of(cls, flow: Flow, tree: Tree) -> "Side":

@@ -20,6 +20,7 @@ function make(tag, props = {}, ...children) {
 // A long name loses its middle, where there is no room: its two ends tell models apart. All of it stands in the title.
 function middle(name) {
   const letters = [...name], cut = Math.max(0, letters.length - 8);
+  if (cut < 4) return make("span", { class: "fg-name-of", title: name }, name);
   return make("span", { class: "fg-name-of", title: name }, make("span", {}, letters.slice(0, cut).join("")), make("span", {}, letters.slice(cut).join("")));
 }
 
@@ -30,12 +31,13 @@ const keepPanes = (more) => { try { localStorage.setItem(PANES, JSON.stringify({
 
 // A bar between two panes: it is dragged, or moved by arrow keys, and where it stands is kept. way: 1 where what it sizes lies left of it.
 function divider(name, label, way) {
-  const node = make("div", { class: `fg-divide fg-divide-${name}`, role: "separator", tabindex: "0", "aria-orientation": "vertical", "aria-label": label, title: "Drag, or arrow keys; double click: as at first" });
+  const node = make("div", { class: `fg-divide fg-divide-${name}`, role: "separator", tabindex: "0", "aria-orientation": "vertical", "aria-valuenow": "50", "aria-valuemin": "10", "aria-valuemax": "80", "aria-label": label, title: "Drag, or arrow keys; double click: as at first" });
   const around = () => node.closest(".fg-panes") ?? node.parentElement;
   const set = (share) => {
     const whole = around();
     if (share === null) whole.style.removeProperty(`--fg-${name}`);
     else whole.style.setProperty(`--fg-${name}`, `${Math.round(1000 * Math.max(0.1, Math.min(0.8, share))) / 10}%`);
+    if (share !== null) node.setAttribute("aria-valuenow", String(Math.round(100 * share)));
     keepPanes({ [name]: share });
   };
   const at = (x) => {

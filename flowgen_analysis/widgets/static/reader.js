@@ -52,15 +52,32 @@ export default panel(({ el, post, model, problem, leaving }) => {
     armed = false;
     post.send("done", { item: state.item }, { words: names.map((name) => ({ item: state.item, name, value: false })) });
   });
-  const step = (value) => { keepNote(); post.whenStill(() => post.send("step", { value }, { moves: true })); };
-  const turn = () => { keepNote(); post.whenStill(() => post.send("model", {}, { moves: true })); };
+  // What is typed once another output has been asked for is about that one: the field is emptied when the question goes, and what stands
+  // in it when the output arrives goes there.
+  let lifted = false;
+  const leave = (type, data = {}) => {
+    keepNote();
+    post.whenStill(() => {
+      keepNote();
+      lifted = true;
+      note.value = note.dataset.kept = "";
+      post.send(type, data, { moves: true });
+    });
+  };
+  const arrive = () => {
+    note.value = [state.note, note.value].filter(Boolean).join("\n");
+    note.dataset.kept = state.note;
+    lifted = false;
+  };
+  const step = (value) => leave("step", { value });
+  const turn = () => leave("model");
   const undo = () => post.whenStill(() => post.send("undo", {}, { moves: true }));
   const keepNote = () => {
-    if (shown === null || note.value.trim() === note.dataset.kept) return;
+    if (lifted || shown === null || note.value.trim() === note.dataset.kept) return;
     note.dataset.kept = note.value.trim();
     post.send("note", { item: shown, text: note.value });
   };
-  const ask = () => { keepNote(); post.whenStill(() => post.send("queue", { kind: kinds.value, model: models.value, about: about.hidden ? "" : about.value, seed: Math.max(0, Math.floor(Number(seed.value) || 0)) }, { moves: true })); };
+  const ask = () => leave("queue", { kind: kinds.value, model: models.value, about: about.hidden ? "" : about.value, seed: Math.max(0, Math.floor(Number(seed.value) || 0)) });
   const quote = () => {
     const said = String(window.getSelection() ?? "").trim();
     const within = said && flow.contains(window.getSelection().anchorNode);
@@ -90,7 +107,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   });
   go.addEventListener("keydown", (e) => {
     e.stopPropagation();
-    if (e.key === "Enter" && go.value.trim()) { const sample = go.value.trim(); keepNote(); post.whenStill(() => post.send("open", { sample }, { moves: true })); }
+    if (e.key === "Enter" && go.value.trim()) leave("open", { sample: go.value.trim() });
     else if (e.key !== "Escape") return;
     e.preventDefault();
     closeGo();
@@ -184,7 +201,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
     disk.dataset.unsaved = unsaved;
     disk.dataset.line = line ?? "";
   };
-  post.listen((answer) => { line = answer?.lines.at(-1) ?? line; redraw(); });
+  post.listen((answer) => { if (answer && lifted && !post.moving()) arrive(); line = answer?.lines.at(-1) ?? line; redraw(); });
   const showEnd = (end) => {
     ended.hidden = !end;
     flow.hidden = Boolean(end);
@@ -218,8 +235,10 @@ export default panel(({ el, post, model, problem, leaving }) => {
     fill.style.width = `${(100 * state.read) / Math.max(1, state.total)}%`;
     meter.setAttribute("aria-valuemax", state.total);
     meter.setAttribute("aria-valuenow", state.read);
-    if (last !== state.item) keepNote();
-    if (last !== state.item || document.activeElement !== note) { note.value = state.note; note.dataset.kept = state.note; }
+    const arrived = lifted && last !== state.item;
+    if (arrived) arrive();
+    else if (last !== state.item) keepNote();
+    if (!arrived && !lifted && (last !== state.item || document.activeElement !== note)) { note.value = state.note; note.dataset.kept = state.note; }
     shown = state.item;
     notes.replaceChildren(...state.notes.map((n) => make("div", {}, make("b", {}, n.by), ` ${n.text}`)), ...(state.hidden ? [make("div", { class: "fg-hint" }, `${state.hidden} more noted: shown once you have said something`)] : []));
     bad.replaceChildren(...state.problems.map((p) => make("div", {}, `left out: ${p}`)));

@@ -31,6 +31,7 @@ function link(diff, kept) {
   const press = (node, action) => {
     node.tabIndex = 0;
     node.setAttribute("role", "button");
+    if (node.matches("li")) node.parentElement.setAttribute("role", "group");  // a list has items, and no buttons
     node.addEventListener("click", () => action(node));
     node.addEventListener("keydown", (e) => {
       if (e.key !== "Enter" && e.key !== " ") return;
