@@ -69,7 +69,7 @@ class Address(Panel):
 _SHEETS = ("Compare", "Causes", "Discover")
 _WITHOUT_RUNS = ("Tag", "Generate")
 
-
+# %% ../nbs/05_app.ipynb #cell-05
 class App(Tabs):
     """A workbench as tabs below one bar: dataset, score, models, baseline and slice hold in all of them.
 
@@ -284,7 +284,7 @@ class App(Tabs):
                 self.explorer.see(*change["new"])
                 self.selected = "Slices"
 
-
+# %% ../nbs/05_app.ipynb #cell-06
 Workbench.tabs = App
 
 
@@ -292,7 +292,7 @@ def _memory(project: Project, person: str) -> Path:
     """Where it is kept what a person looked at last."""
     return project.root / ".flowgen" / "app" / f"{file_name(person or 'somebody')}.txt"
 
-# %% ../nbs/05_app.ipynb #cell-06
+# %% ../nbs/05_app.ipynb #cell-08
 class Datasets(Sheet):
     """The choice of a dataset. on_name: told it."""
 
@@ -414,7 +414,7 @@ def _login() -> str:
     except (OSError, KeyError):
         return ""
 
-# %% ../nbs/05_app.ipynb #cell-08
+# %% ../nbs/05_app.ipynb #cell-10
 class Who(Sheet):
     """Asks for a name. on_name: told it."""
 
@@ -450,7 +450,7 @@ class Named(ipywidgets.VBox):
         """Show the view of `name`."""
         self.children = [self.make(name)]
 
-# %% ../nbs/05_app.ipynb #cell-10
+# %% ../nbs/05_app.ipynb #cell-12
 def keeping(sheet: type[Sheet], asked: Callable[[Any], dict[str, Any]]) -> Callable[..., Sheet]:
     """A sheet with a button that keeps what is on show. asked: the finding of a sheet, as fields."""
 
@@ -502,7 +502,7 @@ def _board(sheet: Discover) -> dict[str, Any]:
 def _here(sheet: Sheet, kind: str) -> dict[str, Any]:
     return {"kind": kind, "slice": sheet.shared.slice, "metric": sheet.shared.metric}
 
-# %% ../nbs/05_app.ipynb #cell-12
+# %% ../nbs/05_app.ipynb #cell-14
 FORMS = {
     "html": "HTML, one file",
     "pdf": "PDF",
@@ -577,7 +577,7 @@ class ReportSheet(Sheet):
         writing = FORMS[self.settings["form"]] if self.is_writing else ""
         return {**super()._state(controls, html, error), **more, "writing": writing}
 
-# %% ../nbs/05_app.ipynb #cell-14
+# %% ../nbs/05_app.ipynb #cell-16
 class ReportCards(ReportSheet):
     """The report with its cards answering."""
 
