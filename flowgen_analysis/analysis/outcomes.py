@@ -200,8 +200,8 @@ def causes_of_failing(losses: Losses, outcome: tuple[Metric, pl.DataFrame], fold
     predicted = _held_out(lost, passed, tasks, folds)
     ids, said = rows["sample_id"].to_list(), passed.astype(float).tolist()
     model, score = (auc_within(x, said, ids) for x in (predicted.tolist(), rows["score"].to_list()))
-    strengths = (Strength(a.value, a.low, a.high, a.tasks, a.pairs) for a in (model, score))
-    return Failing(frame.sort(pl.col("more").abs(), "kind", descending=[True, False]), *strengths, rows.height)
+    tells, plain = (Strength(a.value, a.low, a.high, a.tasks, a.pairs) for a in (model, score))
+    return Failing(frame.sort(pl.col("more").abs(), "kind", descending=[True, False]), tells, plain, rows.height)
 
 
 _MET = (
@@ -285,11 +285,9 @@ def judge_agreement(
         return JudgeAgreement(rows.height, many, None, None, None, None, length)
     drawn = np.random.default_rng(seed).multinomial(many, np.full(many, 1 / many), 2000)
     again = _alpha(parts @ drawn.T)
-    low, high = np.nanquantile(again, [0.025, 0.975]) if many > 2 else (None, None)
+    low, high = map(float, np.nanquantile(again, [0.025, 0.975])) if many > 2 else (None, None)
     ranks = correlation(a, b, "spearman", rows["sample_id"].to_numpy())[1]
-    return JudgeAgreement(
-        rows.height, many, float(alpha), *(None if v is None else float(v) for v in (low, high)), ranks, length
-    )
+    return JudgeAgreement(rows.height, many, float(alpha), low, high, ranks, length)
 
 
 def _alpha(sums: np.ndarray) -> np.ndarray:

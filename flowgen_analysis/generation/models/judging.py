@@ -58,7 +58,7 @@ class Judge(NamedTuple):
             if self.pair
             else f"`score`: a number from {self.low:g} to {self.high:g}."
         )
-        return Template("judge", 1, _SYSTEM + asked, {"prompt": self.prompt})
+        return Template("judge", 1, _SYSTEM + asked, {}, self.prompt)
 
 
 def load_judges(path: Path) -> dict[str, Judge]:
