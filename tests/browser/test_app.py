@@ -65,16 +65,16 @@ def test_one_slice_holds_in_every_tab_and_in_the_address(opened: Watched):
     expect(field).to_have_value("foreach")
     page.locator(".fg-board [data-slice=log]").click(modifiers=["Alt"])
     expect(field).to_have_value("foreach & ~log")
-    tab(watched, "Compare")
-    page.wait_for_selector('.fg-answer .fg-link:has-text("The slice: foreach & ~log")')
     tab(watched, "Causes")
     page.wait_for_selector(".fg-answer h3:has-text('What repair is worth')")
+    tab(watched, "Compare")
+    page.wait_for_selector('.fg-answer .fg-link:has-text("The slice: foreach & ~log")')
     page.locator(".fg-answer .fg-link[data-sample]:visible").first.click()
     page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Slices")')
     page.wait_for_selector(".fg-sample:visible")
     far = page.url
     assert "token" not in far
-    for _ in range(3):  # out of the sample, out of Causes, out of Compare
+    for _ in range(3):  # out of the sample, out of Compare, out of Causes
         page.go_back()
     page.wait_for_selector('.fg-tab[aria-selected="true"]:text-is("Discover")')
     page.go_back()

@@ -58,9 +58,9 @@ def state(page: Page, feature: str, name: str) -> Locator:
 
 def test_a_subset_changes_numbers_and_samples(workbench):
     page = workbench.page
-    before, all_numbers, all_ids = count(page).inner_text(), numbers(page), ids(page)
     n = total(page)
-    assert before == f"{n} of {n}"
+    expect(count(page)).to_have_text(f"{n} of {n}")
+    before, all_numbers, all_ids = f"{n} of {n}", numbers(page), ids(page)
     assert all_numbers
     page.get_by_role("radio", name="STRUCTURE").click()
     expect(count(page)).not_to_have_text(before)
