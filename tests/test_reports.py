@@ -306,6 +306,7 @@ def test_findings_are_remade_and_say_what_changed(tmp_path):
     assert page.index("### Logs") < page.index("### Loops")
     assert "means moved: m +33.3" in page
     assert "> Look **here**." in page
+    shutil.rmtree(project.run_path("d", "m").with_suffix(""))  # the version before
     project.run_path("d", "m").rename(project.run_path("d", "m").with_name("n.jsonl"))
     text = project.run_path("d", "n").read_text().replace('"model": "m"', '"model": "n"')
     project.run_path("d", "n").write_text(text)
