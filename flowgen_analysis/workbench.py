@@ -251,7 +251,7 @@ class Answers(Opened):
     def compare(self, *models: str, slices: Sequence[str] = ("",), metric: str = "inputs") -> ShownFrame:
         """Models paired on the samples of each slice: difference with its interval, p, q over the frame; shown as the page does."""
         found = self.study.compare(models, slices=tuple(slices), metric=metric)
-        return ShownFrame.of(found, lambda: pairs_html(found, self.study.unit))
+        return ShownFrame.of(found, lambda: pairs_html(found, self.study.unit, self.study.metric(metric)))
 
     def discover(self, model: str = "", against: str = "", metric: str = "inputs", **options) -> ShownBoard:
         """What `model` fails at, in the words of the dataset, or where it and `against` differ. Options as in `study.board`."""
@@ -261,7 +261,9 @@ class Answers(Opened):
 
         def drawn(found: Board) -> str:
             features = features_apart(study.index(metric), first) if plain else None
-            return board_html(found, about, features, {f.name: f.title for f in study.registry.features})
+            return board_html(
+                found, about, features, {f.name: f.title for f in study.registry.features}, study.metric(metric)
+            )
 
         return ShownBoard.by(study.board(model, against, metric, **options), drawn)
 

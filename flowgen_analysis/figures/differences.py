@@ -137,11 +137,13 @@ def _compare_row(row: Mapping[str, Any], title: str, reach: float, metric: Metri
     )
 
 # %% ../../nbs/figures/05_differences.ipynb #cell-15
-def pairs_html(frame: pl.DataFrame, unit: str = "sample") -> str:
-    """The rows of `analysis.compare` for any pairs of models, a table a pair."""
+def pairs_html(frame: pl.DataFrame, unit: str = "sample", metric: Metric = FLOWSIM) -> str:
+    """The rows of `analysis.compare` for any pairs of models, a table a pair. metric: what is compared."""
     parts = frame.partition_by("a", "b", maintain_order=True)
     heads = [f"<h4>{escape(p['a'][0])} and {escape(p['b'][0])}</h4>" if len(parts) > 1 else "" for p in parts]
-    return "".join(h + compare_html(p, None, unit) for h, p in zip(heads, parts, strict=True)) or compare_html(frame)
+    return "".join(h + compare_html(p, None, unit, metric) for h, p in zip(heads, parts, strict=True)) or compare_html(
+        frame
+    )
 
 # %% ../../nbs/figures/05_differences.ipynb #cell-16
 def regressions_html(

@@ -17,8 +17,12 @@ from ..analysis.headline import Headline
 from ..analysis.slices import Slice
 from ..analysis.standing import Standing
 from ..analysis.statistics import Mean
+from .discoveries import lower
 from .sentences import share
 from flowgen_analysis.figures.style import (
+    FLOWSIM,
+    amount,
+    change,
     counted,
     describe,
     escape,
@@ -33,6 +37,7 @@ from flowgen_analysis.figures.style import (
 from ..queries.saying import said
 from ..queries.terms import About, Pattern
 from ..scoring.kinds import KINDS
+from ..scoring.metrics import Metric, axis_title
 
 # %% ../../nbs/figures/08_verdict.ipynb #cell-04
 def ends(means: Sequence[Mean]) -> tuple[float, float]:
@@ -49,12 +54,20 @@ def _step(low: float, high: float) -> float:
     return next(s for s in (0.05, 0.1, 0.2, 0.25) if (high - low) / s <= 6)
 
 
-def axis_html(low: float, high: float) -> str:
-    """The ticks of an axis."""
+def axis_html(low: float, high: float, metric: Metric = FLOWSIM) -> str:
+    """The ticks of an axis from `low` to `high`, places on the axis of the metric (0..1)."""
     step = _step(low, high)
     ticks = [low + i * step for i in range(round((high - low) / step) + 1) if low + i * step <= high + 1e-9]
-    marks = "".join(f'<i style="left:{100 * (t - low) / (high - low):.2f}%">{100 * t:.0f}</i>' for t in ticks)
+    marks = "".join(f'<i style="left:{100 * (t - low) / (high - low):.2f}%">{_tick(t, metric)}</i>' for t in ticks)
     return f'<span class="fg-ticks">{marks}</span>'
+
+
+def _tick(place: float, metric: Metric) -> str:
+    return f"{100 * place:.0f}" if metric.kind != "amount" else f"{metric.bottom + metric.span * place:g}"
+
+
+def _placed(mean: Mean, metric: Metric) -> Mean:
+    return mean._replace(**{k: metric.place(getattr(mean, k)) for k in ("mean", "low", "high")})
 
 
 def dot_html(mean: Mean, low: float, high: float, colour: str) -> str:
@@ -76,16 +89,18 @@ def standings_html(
     numbers. rows: of these and other models; notes: a few words a model."""
     colours, of = model_colours(h.model for h in rows), {h.model: h for h in rows}
     order = [m for m in [*stand.order, *stand.short] if m in of]
-    low, high = ends([stand.means[m] for m in stand.order])
+    metric = stand.metric
+    low, high = ends([_placed(stand.means[m], metric) for m in stand.order])
     brackets = "".join(f'<th class="fg-cld" title="{escape_title(_alike(g))}"></th>' for g in groups)
     head = (
-        f'<th scope="col">Model</th>{brackets}<th scope="col" class="fg-axis-head">{axis_html(low, high)}</th><th scope="col">mean</th>'
+        f'<th scope="col">Model</th>{brackets}<th scope="col" class="fg-axis-head">{axis_html(low, high, metric)}</th><th scope="col">mean</th>'
         '<th scope="col">95%</th><th scope="col" title="samples with a score">n</th>'
         '<th scope="col" title="share of generations that cannot be read">unreadable</th>'
         '<th scope="col" title="share of readable flows with a structure error">structure errors</th>'
     )
     body = "".join(
-        _standing_row(m, stand.means.get(m), groups, of[m], notes.get(m, ""), colours[m], (low, high)) for m in order
+        _standing_row(m, stand.means.get(m), groups, of[m], notes.get(m, ""), colours[m], (low, high), metric)
+        for m in order
     )
     told = (
         "Models under one bracket cannot be told apart (q ≥ 0.05 over all pairs). "
@@ -94,6 +109,8 @@ def standings_html(
     )
     told += "The axis ends where the intervals end." if len(order) > 1 else ""
     caption = told if len(order) > 1 else ""
+    if not metric.is_flowsim:
+        caption += f" Scores: {axis_title(metric)}{'' if metric.more_is_better else '; less is better'}."
     return (
         f'<div class="fg-scroll"><table class="fg-table fg-standings"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="fg-caption">{escape(caption)}</p>'
@@ -112,6 +129,7 @@ def _standing_row(
     note: str,
     colour: str,
     axis: tuple[float, float],
+    metric: Metric,
 ) -> str:
     cells = []
     for i, group in enumerate(groups):
@@ -120,12 +138,12 @@ def _standing_row(
         letter = chr(97 + i) if model in group and i < 26 else ""
         cells.append(f'<td class="{css}" title="{escape_title(_alike(group)) if letter else ""}"><i>{letter}</i></td>')
     own = mean or Mean(0, None)
-    why = describe(own) if mean else f"scores on {counted(row.n, 'sample')} only: not ranked"
+    why = describe(own, metric=metric) if mean else f"scores on {counted(row.n, 'sample')} only: not ranked"
     hint = f"<small>{escape(note)}</small>" if note else ""
     return (
         f'<tr><th scope="row"><i class="fg-dot" style="background:{colour}"></i>{escape(model)}{hint}</th>{"".join(cells)}'
-        f'<td class="fg-axis-cell" title="{escape_title(why)}">{dot_html(own, *axis, colour)}</td><td class="fg-num">{percent(own.mean)}</td>'
-        f'<td class="fg-count">{interval(own)}</td><td class="fg-count">{own.n or row.n:,}</td><td class="fg-count">{share(row.unreadable)}</td>'
+        f'<td class="fg-axis-cell" title="{escape_title(why)}">{dot_html(_placed(own, metric), *axis, colour)}</td><td class="fg-num">{amount(own.mean, metric)}</td>'
+        f'<td class="fg-count">{interval(own, metric)}</td><td class="fg-count">{own.n or row.n:,}</td><td class="fg-count">{share(row.unreadable)}</td>'
         f'<td class="fg-count">{share(row.structure_errors)}</td></tr>'
     )
 
@@ -145,14 +163,19 @@ def apart_causes(frame: pl.DataFrame, most: int = 3) -> list[dict[str, Any]]:
 
 
 def card_html(
-    model: str, colour: str, causes: pl.DataFrame | None, board: pl.DataFrame | None, alone: bool = False
+    model: str,
+    colour: str,
+    causes: pl.DataFrame | None,
+    board: pl.DataFrame | None,
+    alone: bool = False,
+    metric: Metric = FLOWSIM,
 ) -> str:
     """What sets a model apart. causes: of `study.causes_apart`; board: its rows of `study.boards`; None for what is not known yet.
-    alone: there is no other model."""
+    alone: there is no other model. metric: what the board is of."""
     parts = [f'<h4><i class="fg-dot" style="background:{colour}"></i>{escape(model)}</h4>']
     if not alone:
         parts.append(f'<div class="fg-part-head">loses more than the others by</div>{_apart(model, causes)}')
-    parts.append(f'<div class="fg-part-head">does worst in</div>{_worst(model, board)}')
+    parts.append(f'<div class="fg-part-head">does worst in</div>{_worst(model, board, metric)}')
     return f'<section class="fg-card">{"".join(parts)}</section>'
 
 
@@ -176,19 +199,19 @@ def _apart(model: str, causes: pl.DataFrame | None) -> str:
     return f'<ul class="fg-apart">{"".join(told)}</ul>'
 
 
-def _worst(model: str, board: pl.DataFrame | None, most: int = 3) -> str:
+def _worst(model: str, board: pl.DataFrame | None, metric: Metric, most: int = 3) -> str:
     if board is None:
         return _WAIT
     if board.is_empty():
         return '<p class="fg-caption">no slice stands out from chance</p>'
     told = []
     for r in board.sort("explained", descending=True, nulls_last=True).head(most).iter_rows(named=True):
-        low, high = (None if r[k] is None else -r[k] for k in ("high", "low"))
+        effect, low, high = lower(r["effect"], r["low"], r["high"], metric)
         beyond = {"beyond": " beyond the others", "difference": " to the other"}.get(r["measure"], "")
         why = f"{said(Slice(r['slice']).term)}; {counted(r['n'], 'sample')}; click: see them"
         told.append(
-            f"<li>{see_button(r['slice'], model, r['slice'], why)} <b>{signed(-r['effect'])}</b> "
-            f'<span class="fg-interval">{span(low, high)}{beyond}, n {r["n"]:,}</span></li>'
+            f"<li>{see_button(r['slice'], model, r['slice'], why)} <b>{change(effect, metric)}</b> "
+            f'<span class="fg-interval">{span(low, high, metric)}{beyond}, n {r["n"]:,}</span></li>'
         )
     return f'<ul class="fg-apart">{"".join(told)}</ul>'
 

@@ -52,7 +52,7 @@ class Verdict(Sheet):
         made = [sentences_html(said), standings_html(stand, together(stand.order, pairs), study.headlines, study.notes)]
         made.append(f'<h3>What sets each apart</h3><div class="fg-cards">{"".join(cards)}</div>')
         lost = causes_html(study.causes("", metric=metric), shown=12) if why else '<p class="fg-wait">…</p>'
-        tables = subset_html(study.subset_tables(metric), study.notes)
+        tables = subset_html(study.subset_tables(metric), study.notes, stand.metric)
         made.append(
             f'<div class="fg-answers"><div><h3>Where it is lost</h3>{lost}</div><div><h3>By subset</h3>{tables}</div></div>'
         )
@@ -62,7 +62,7 @@ class Verdict(Sheet):
         self, model: str, colour: str, causes: pl.DataFrame | None, boards: pl.DataFrame | None, alone: bool
     ) -> str:
         board = None if boards is None else boards.filter(pl.col("board") == model)
-        return card_html(model, colour, causes, board, alone)
+        return card_html(model, colour, causes, board, alone, self.study().metric(self.shared.metric))
 
     def complete(self) -> "Verdict":
         """Work all of it out now."""
