@@ -61,7 +61,7 @@ def test_slices_and_matrix_of_plain_files(files, tmp_path):
     found = json.loads(flowgen("slices", *files, "--json").stdout)["subsets"]
     assert list(found) == ["STRUCTURE", "INPUT", "ENTERPRISE"]
     assert found["STRUCTURE"]["features"]["foreach"] == {
-        "n": 0, "models": {"m": {"n": 0, "mean": None, "low": None, "high": None, "optimistic": False}}}  # fmt: skip
+        "n": 0, "models": {"m": {"n": 0, "mean": None, "low": None, "high": None, "optimistic": False, "why": ""}}}  # fmt: skip
     out = tmp_path / "matrix.csv"
     counts = json.loads(flowgen("matrix", files[0], "-o", out, "--json").stdout)["features"]
     assert counts["log"] == {"present": 2, "absent": 0, "unknown": 0}

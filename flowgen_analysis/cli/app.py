@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("generation", "Run models over a dataset: offline baselines, or models behind an API, which need a key and cost money."),
     "training-set": ("generation", "Write what a model can be fine-tuned on: the pipeline's prompts with the right replies, as chat and as TRL JSONL."),
     "train": ("generation", "Fine-tune a model on a training set with LoRA; wants the extra [train], and a GPU for any real model."),
-    "report": ("reporting", "Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or compare two reports."),
+    "report": ("reporting", "Write the report on a dataset: HTML, PDF, Markdown, LaTeX, notebook or tables; or say what changed between two."),
     "lab": ("serving", "Open the project in JupyterLab."),
     "app": ("serving", "Open the workbench as an app."),
 }  # fmt: skip
