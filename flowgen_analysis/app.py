@@ -109,7 +109,7 @@ class App(Tabs):
             self.shared.observe(self._see, "seen")
             if state:
                 self.go(state)
-        workbench.on_renewed(self._renewed)
+        workbench.when_renewed(self._renewed)
 
     # -- what is on show
 
@@ -229,7 +229,7 @@ class App(Tabs):
     def open_dataset(self, name: str) -> None:
         """Go to another dataset of the project: what of the slice, the score and the models it has stays. Raises `InputError`."""
         self.workbench = Workbench(self.workbench.project, name)
-        self.workbench.on_renewed(self._renewed)
+        self.workbench.when_renewed(self._renewed)
         stay = ("Slices",) if self.explorer and self.workbench.runs else ()
         with self._turn():
             self._take_up()

@@ -157,7 +157,7 @@ class Opened(Asking):
         self._renew()
         self._bus.tell("runs")
 
-    def on_renewed(self, view: Callable[[], object]) -> None:
+    def when_renewed(self, view: Callable[[], object]) -> None:
         """Have a method of a view called whenever there is another study, as long as its object lives."""
         mine = weakref.WeakMethod(view)  # type: ignore[arg-type]
         self._renewals[f"view {len(self._renewals)}"] = lambda: (found := mine()) and found()

@@ -119,7 +119,7 @@ def coverage(
         rng = np.random.default_rng(seed)
         for n in sizes:
             rows = draw(rng, (repeats, n))
-            means, plain = (np.array(m, float) for m in (method(rows), student(rows, bounds)))
+            means, plain = (np.array([m[:5] for m in found], float) for found in (method(rows), student(rows, bounds)))
             held, held_t = ((m[:, 2] <= true + 1e-9) & (true - 1e-9 <= m[:, 3]) for m in (means, plain))
             marked = means[:, 4] > 0
             own = held[~marked].mean() if (~marked).mean() >= 0.02 else np.nan

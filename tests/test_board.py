@@ -67,7 +67,7 @@ def test_the_failure_that_nothing_could_name_is_the_first_row(chance):
     found = boards_of(ground(), index, chance, splits=8, **QUICK)
     [row] = found.frame.rows(named=True)
     assert (row["board"], row["slice"]) == ("one", 'domain = "telecom" & step:send_sms')
-    assert row["n"] == 9
+    assert row["n"] == 12
     assert row["p"] <= 0.05
     assert row["score"] < 0.43 < 0.7 < row["others"]
     assert row["low"] < row["effect"] < row["high"]

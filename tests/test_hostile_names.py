@@ -112,6 +112,6 @@ NOTES = ["<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "<script>al
 def test_a_note_in_markdown(project, note):
     Findings(project / "reports" / "findings").add(finding("note", "Mine", f"First.\n\n{note}"))
     assert flowgen("report", "test", "-o", "r.md", cwd=project).returncode == 0
-    text = (project / "r.md").read_text()
+    text = re.sub(r"!\[[^\]]*\]\(r_charts/[\w.-]+\)", "", (project / "r.md").read_text())  # the report's own charts
     assert "First." in text
     assert not re.search(r"<(img|script)|[^\\]\]\(", text)

@@ -77,7 +77,7 @@ def test_every_line_is_right_in_both_forms(project, tmp_path):
         text = (tmp_path / "set" / name).read_bytes()
         assert hashlib.sha256(text).hexdigest() == said
         assert not any(json.dumps(s.requirement)[1:-1] + '"' in json.loads(f'"{s.id}"') for s in SAMPLES)
-    assert record["held_out"] == ["test"]
+    assert record["held_out"] == ["test", "validation"]
     assert {t["template"]: t["n"] for t in record["tokens"]} == {
         "createFlow": 37, "populateInputs": sum(record["examples"].values()) - 37}  # fmt: skip
 
