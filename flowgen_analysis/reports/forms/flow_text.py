@@ -46,14 +46,18 @@ class DiffLine(NamedTuple):
 
 def two_way(expected: Flow | None, generated: Flow | None) -> list[DiffLine]:
     """What was expected (`-`) and what was generated (`+`)."""
-    told = difflib.ndiff(flow_lines(expected), flow_lines(generated))
-    return [DiffLine(line[0], line[2:]) for line in told if not line.startswith("?")]
+    one, other = flow_lines(expected), flow_lines(generated)
+    told: list[DiffLine] = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, one, other).get_opcodes():
+        told += [DiffLine(" " if tag == "equal" else "-", line) for line in one[a:b]]
+        told += [DiffLine("+", line) for line in ([] if tag == "equal" else other[c:d])]
+    return told
 
 
 def three_way(expected: Flow | None, old: Flow | None, new: Flow | None) -> list[DiffLine]:
     """What was generated before (`-`) and now (`+`), each line with a tick where it is expected, and what is expected and in neither."""
     merged, wanted = two_way(old, new), flow_lines(expected)
-    blocks = difflib.SequenceMatcher(None, wanted, [line.text for line in merged], autojunk=False).get_matching_blocks()
+    blocks = difflib.SequenceMatcher(None, wanted, [line.text for line in merged]).get_matching_blocks()
     ticks = {b.b + k for b in blocks for k in range(b.size)}
     lines, at = [], 0
     for b in blocks:
