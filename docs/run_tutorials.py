@@ -1,5 +1,6 @@
 """Run the tutorials and keep what they print, so that they can be read without running them: `make tutorials`."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,22 @@ def is_kept(output) -> bool:
     return WIDGET not in data and not blank
 
 
+def style_once(book) -> None:
+    """Leave each style sheet in the first output that brings it: a page has them all."""
+    seen: set[str] = set()
+
+    def kept(match: re.Match[str]) -> str:
+        first = match[0] not in seen
+        seen.add(match[0])
+        return match[0] if first else ""
+
+    for cell in book.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html")
+            if html:
+                output.data["text/html"] = re.sub(r"<style>.*?</style>", kept, html, flags=re.DOTALL)
+
+
 def run(path: Path) -> None:
     """Run a notebook in its folder and write it with its outputs; HTML stands there once, not as text too."""
     book = nbformat.read(path, as_version=4)
@@ -29,6 +46,7 @@ def run(path: Path) -> None:
             for output in cell.outputs:
                 if "<style>" in str(output.get("data", {}).get("text/plain", "")):
                     output.data["text/plain"] = "(a table)"
+    style_once(book)
     nbformat.write(book, path)
     subprocess.run([Path(sys.executable).with_name("nbdev-clean"), "--fname", path], check=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")

@@ -36,7 +36,9 @@ def test_no_text_is_run_as_code():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {a.name.partition(".")[0] for a in node.names} | {getattr(node, "module", None) or ""}
                 loads = names & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
-                assert not loads or path.name == "functions.py", path  # a function of a cell, through a pipe to its own process
+                assert not loads or path.name == "functions.py", (
+                    path
+                )  # a function of a cell, through a pipe to its own process
     assert set(imports) == {
         "__init__.py",
         "app.py",

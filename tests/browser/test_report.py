@@ -78,7 +78,7 @@ def report(project: Path) -> Path:
 def test_it_opens_from_a_file_without_a_network(opened, report, scheme, width):
     found = opened(report, scheme, width)
     charts = found.page.locator(".chart")
-    found.page.locator(".chart svg").first.wait_for()
+    found.page.locator(".chart svg:visible").first.wait_for()
     assert charts.count() >= 5
     assert found.page.locator(".chart:has(svg)").count() == charts.count()
     assert found.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -90,7 +90,7 @@ def test_it_opens_from_a_file_without_a_network(opened, report, scheme, width):
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.verify)])
 def test_axe_finds_nothing_serious(opened, report, scheme):
     found = opened(report, scheme)
-    found.page.locator(".chart svg").first.wait_for()
+    found.page.locator(".chart svg:visible").first.wait_for()
     found.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     check_axe(Axe().run(found.page))
 
@@ -98,7 +98,7 @@ def test_axe_finds_nothing_serious(opened, report, scheme):
 def test_text_can_be_read_in_the_dark(opened, report):
     """What may differ between the schemes is the contrast; samples and notes are folded here."""
     found = opened(report, "dark")
-    found.page.locator(".chart svg").first.wait_for()
+    found.page.locator(".chart svg:visible").first.wait_for()
     check_axe(Axe().run(found.page, options={"runOnly": ["color-contrast"]}))
 
 
@@ -153,7 +153,7 @@ def hostile(tmp_path_factory) -> Path:
 def test_hostile_text_is_text(opened, hostile):
     found = opened(hostile)
     page = found.page
-    page.locator(".chart svg").first.wait_for()
+    page.locator(".chart svg:visible").first.wait_for()
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     page.wait_for_timeout(500)
     assert page.evaluate("window.hit") is None
