@@ -45,7 +45,7 @@ def numbers(page: Page) -> list[str]:
 
 
 def total(page: Page) -> int:
-    return int(count(page).inner_text().split(" of ")[1].split(",")[0])
+    return int((count(page).text_content() or "").split(" of ")[1].split(",")[0])
 
 
 def tab(page: Page, name: str) -> None:
@@ -65,11 +65,11 @@ def test_a_subset_changes_numbers_and_samples(workbench):
     page.get_by_role("radio", name="STRUCTURE").click()
     expect(count(page)).not_to_have_text(before)
     expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach | parallel | try_catch")
-    held = int(count(page).inner_text().split()[0])
+    held = int((count(page).text_content() or "").split()[0])
     expect(page.locator(".fg-row")).to_have_count(min(held, 40))
     assert set(ids(page)) < {*all_ids, *ids(page)}
     assert numbers(page) != all_numbers
-    means = [float(t) for t in page.locator(".fg-row .fg-mean").all_inner_texts()]
+    means = [float(t) for t in page.locator(".fg-row .fg-mean").all_text_contents()]
     assert means == sorted(means), "worst first"
     page.get_by_role("button", name="Back to all samples").click()
     expect(count(page)).to_have_text(before)
@@ -94,11 +94,11 @@ def test_the_list_brings_rows_as_one_scrolls(workbench):
 
 def test_a_cell_becomes_the_slice_and_undo_brings_all_back(workbench):
     page = workbench.page
-    before = count(page).inner_text()
+    before = (count(page).text_content() or "")
     tab(page, "Features")
     page.get_by_role("radio", name="difference", exact=True).click()
     row = page.locator(".fg-grid tr[data-row=foreach]")
-    held = row.locator(".fg-n").inner_text()
+    held = row.locator(".fg-n").text_content()
     cell = row.locator("td[role=gridcell]").first
     cell.hover()
     expect(cell).to_have_attribute("title", re.compile("wins .*smallest possible|the baseline itself"))
@@ -227,7 +227,7 @@ def test_nothing_is_cut_off_sideways(workbench):
 
 def test_features_and_text_are_one_state(workbench):
     page = workbench.page
-    expected = page.locator("[data-feature=foreach] .fg-n").inner_text()
+    expected = page.locator("[data-feature=foreach] .fg-n").text_content()
     state(page, "foreach", "has").click()
     expect(page.get_by_label("Slice", exact=True)).to_have_value("foreach")
     expect(count(page)).to_contain_text(f"{expected} of")
@@ -256,7 +256,7 @@ def test_a_slice_is_completed_mended_and_taken_apart(workbench):
     expect(field).to_have_value("step:")
     field.press_sequentially("send_e")
     expect(offers.get_by_role("option")).to_have_count(1)
-    held = offers.locator(".fg-n").inner_text()
+    held = offers.locator(".fg-n").text_content()
     check_axe(Axe().run(page, {"include": [[".fg-top"]]}))
     field.press("Tab")
     expect(field).to_have_value("step:send_email")
