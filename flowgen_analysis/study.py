@@ -96,7 +96,7 @@ MANY = 5  # deployments from which on they are the draws
 
 def _plain_name(environment: str | None) -> str:
     """The name of an environment if it is one of a file in a folder, and leads nowhere else."""
-    return environment if environment and re.fullmatch(r"\w[\w.-]*", environment) else ""
+    return environment if environment and re.fullmatch(r"\w[\w.-]{0,99}", environment) else ""
 
 
 def deployments(samples: Sequence[Sample]) -> dict[str, str] | None:
