@@ -16,6 +16,7 @@ ifneq ($(OPEN),0)
 endif
 
 test: .setup/env .setup/browser
+	$(BIN)/python tests/compiled.py
 	$(BIN)/python -m pytest -m "not verify" $(PARALLEL)
 
 verify: .setup/env .setup/browser

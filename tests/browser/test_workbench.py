@@ -94,7 +94,7 @@ def test_the_list_brings_rows_as_one_scrolls(workbench):
 
 def test_a_cell_becomes_the_slice_and_undo_brings_all_back(workbench):
     page = workbench.page
-    before = (count(page).text_content() or "")
+    before = count(page).text_content() or ""
     tab(page, "Features")
     page.get_by_role("radio", name="difference", exact=True).click()
     row = page.locator(".fg-grid tr[data-row=foreach]")
