@@ -164,9 +164,8 @@ def own_paired(found: Paired, metric: Metric) -> Paired:
     """A comparison of merits with its difference and interval in the metric's own unit; wins and losses stay."""
     if found.difference is None or (metric.more_is_better and metric.is_plain):
         return found
-    ends = [None if v is None else float(metric.apart(v)) for v in (found.low, found.high)]
-    low, high = ends if metric.more_is_better else ends[::-1]
-    return found._replace(difference=float(metric.apart(found.difference)), low=low, high=high)
+    difference, low, high = metric.interval(found.difference, found.low, found.high, metric.apart)
+    return found._replace(difference=difference, low=low, high=high)
 
 
 _COUNTS = ("n", "wins", "ties", "losses", "units")

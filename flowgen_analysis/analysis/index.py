@@ -229,9 +229,8 @@ def own_mean(mean: Mean, metric: Metric) -> Mean:
     """A mean of merits in the metric's own unit."""
     if mean.mean is None or (metric.more_is_better and metric.is_plain):
         return mean
-    ends = [None if v is None else float(metric.own(v)) for v in (mean.low, mean.high)]
-    low, high = ends if metric.more_is_better else ends[::-1]
-    return mean._replace(mean=float(metric.own(mean.mean)), low=low, high=high)
+    value, low, high = metric.interval(mean.mean, mean.low, mean.high, metric.own)
+    return mean._replace(mean=value, low=low, high=high)
 
 
 _DERIVED = ("score", "structure_errors")  # facts that the index works out itself

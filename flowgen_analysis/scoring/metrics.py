@@ -10,7 +10,7 @@ __all__ = ['Kind', 'Repeats', 'BUILT_IN', 'TITLES', 'NAME', 'Metric', 'digits', 
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +73,14 @@ class Metric:
         if self.is_plain:
             return merits if self.more_is_better else 0.0 - merits
         return (self.span if self.more_is_better else -self.span) * merits
+
+    def interval(
+        self, value: float, low: float | None, high: float | None, of: Callable[[Any], Any]
+    ) -> tuple[float, float | None, float | None]:
+        """A value in merits with its interval in its own unit, lower end first. of: `own`, or `apart` for a difference."""
+        ends = [None if v is None else float(of(v)) for v in (low, high)]
+        first, last = ends if self.more_is_better else ends[::-1]
+        return float(of(value)), first, last
 
     @property
     def is_plain(self) -> bool:
