@@ -41,30 +41,42 @@ from flowgen_analysis.scoring.kinds import (
 )
 from .options import UNITS
 from flowgen_analysis.scoring.tree import (
+    BARE,
+    CLAUSES,
     END,
     FIELD,
+    FLAGS,
     HEAD,
     HOLDER,
     INPUT,
     INPUT_ROLE,
     INPUTS,
     IS_COLUMN,
+    IS_LOGIC,
     IS_PILL,
+    IS_QUERY,
     IS_TABLE,
     KIND,
     LABEL,
+    LETTERS,
     LOGICAL,
     PARENT,
+    PILLS,
     QUERY,
     RAW,
     ROLE,
+    SAME_PILLS,
     STEP,
+    TEMPLATE,
     TEXT,
+    TO,
+    TOKENS,
     TRIGGER,
     UNPARSED,
     Facts,
     Places,
     inner,
+    nothing,
 )
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-04
@@ -86,102 +98,123 @@ class Cause(NamedTuple):
 Lacking = tuple[str, str, str]  # kind, name, place: a flows.unknown.Unknown
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-07
+# what a script is to the rules, in columns behind those of its nodes: of both sides MATE, the mate in the script, PAIR, which step
+# (or frame) it is, PLACE in the order in which these were found, and WRONG, the mistake by which it is wrong; -1 for none
+_MATE, _PAIR, _PLACE, _WRONG = range(END + 1, END + 5)
+# of an expected step HOW it differs, what the script took for it (SWAP, SWAP_OF), WITH which one it moved, its mistakes from FIRST
+# to LAST; of a generated node whether the environment LACKS it
+_HOW, _SWAP, _SWAP_OF, _WITH, _FIRST, _LAST = range(END + 5, END + 11)
+_LACKS = _HOW
+_BOTH, _NAMED, _MISTAKES = 0, 2, 3  # in `_At.count`
+
+
 class _At(NamedTuple):
-    """A script with what the rules look up. e, g: the nodes of both sides. of_e, of_g: their mates in the script, or -1. steps,
-    steps_g: which step (or frame) is which; seq_e, seq_g: these in the order they were found, -1 where one is no more, and
-    where_e, where_g: at which place of it each is. count: the lengths of seq_e, seq_g and named. named: for which names `facts.to`
-    says what the expected flow calls what a generated pill names. how, swap, swap_of, moved_with: of an expected
-    step, how it differs, what the script took for it, which one it moved past. lacks: what the environment lacks.
+    """A script with what the rules look up. e, g: the nodes of both sides. found: expected and generated steps that are one, in
+    the order they were found, -1 where one is no more; then for which names TO says what the expected flow calls what a
+    generated pill names. wrong: a row a mistake. count: the lengths of the rows of `found`, and how many mistakes there are.
     """
 
     facts: Facts
     e: np.ndarray
     g: np.ndarray
-    of_e: np.ndarray
-    of_g: np.ndarray
-    steps: np.ndarray
-    steps_g: np.ndarray
-    seq_e: np.ndarray
-    seq_g: np.ndarray
-    where_e: np.ndarray
-    where_g: np.ndarray
+    found: np.ndarray
+    wrong: np.ndarray
     count: np.ndarray
-    named: np.ndarray
-    how: np.ndarray
-    swap: np.ndarray
-    swap_of: np.ndarray
-    moved_with: np.ndarray
-    lacks: np.ndarray
+
+
+@inner
+def _wide(rows):
+    """The nodes of a side, with room for what the rules find out."""
+    found = np.empty((len(rows), _LAST + 1), np.int64)
+    for i in range(len(rows)):
+        for n in range(_LAST + 1):
+            found[i, n] = rows[i, n] if n <= END else -1
+    return found
 
 
 @inner
 def _read(facts, e, g, mate, lacks):
     """A script as the rules look at it."""
     n, m = len(g), len(e)
-    of_e = np.full(m, -1, np.int32)
-    for i in range(n):
-        if mate[i] >= 0:
-            of_e[mate[i]] = i
-    room = 4 * (n + m) + 8
     at = _At(
-        facts, e, g, of_e, mate, np.full(m, -1, np.int32), np.full(n, -1, np.int32),
-        np.empty(room, np.int32), np.empty(room, np.int32), np.full(m, -1, np.int32), np.full(n, -1, np.int32),
-        np.zeros(3, np.int64), np.empty(room, np.int32), np.zeros(m, np.int8), np.zeros(m, np.int8),
-        np.full(m, -1, np.int32), np.full(m, -1, np.int32), lacks,
+        facts, _wide(e), _wide(g), np.empty((3, 4 * (n + m) + 8), np.int64), np.empty((2 * (n + m) + 4, 7), np.int64),
+        np.zeros(4, np.int64),
     )  # fmt: skip
+    for i in range(m):
+        at.e[i, _HOW] = at.e[i, _SWAP] = at.e[i, _FIRST] = at.e[i, _LAST] = 0
+    for k in range(n):
+        at.g[k, _MATE], at.g[k, _LACKS] = mate[k], lacks[k]
+        if mate[k] >= 0:
+            at.e[mate[k], _MATE] = k
     for i in range(m):
         if e[i, KIND] == 0:
             for k in range(n):
                 if g[k, KIND] == 0 and g[k, LABEL] == e[i, LABEL]:
                     _pair(at, i, k)
     for i in range(m):
-        if of_e[i] >= 0 and e[i, KIND] == 3:
-            _pair(at, i, of_e[i])
+        if at.e[i, _MATE] >= 0 and e[i, KIND] == 3:
+            _pair(at, i, at.e[i, _MATE])
     _name_heads(at)
     return at
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-08
 @inner
-def _put(steps, seq, where, count, n, key, value):
-    """Remember what a step is, behind all others unless it is known."""
-    if steps[key] < 0:
-        where[key] = count[n]
-        seq[count[n]] = key
-        count[n] += 1
-    steps[key] = value
+def _put(at, side, node, other):
+    """A step of a side is this one of the other, behind all others unless it is known."""
+    rows = at.g if side else at.e
+    if rows[node, _PAIR] < 0:
+        rows[node, _PLACE] = at.count[side]
+        at.found[side, at.count[side]] = node
+        at.count[side] += 1
+    rows[node, _PAIR] = other
 
 
 @inner
 def _pair(at, e, g):
     """The expected step e is the generated step g."""
-    _put(at.steps, at.seq_e, at.where_e, at.count, 0, e, g)
-    _put(at.steps_g, at.seq_g, at.where_g, at.count, 1, g, e)
+    _put(at, 0, e, g)
+    _put(at, 1, g, e)
 
 
 @inner
-def _drop(steps, seq, where, key):
-    """Forget what a step is."""
-    steps[key] = -1
-    seq[where[key]] = -1
+def _drop(at, side, node):
+    """Forget what a step of a side is."""
+    rows = at.g if side else at.e
+    at.found[side, rows[node, _PLACE]] = rows[node, _PAIR] = -1
+
+# %% ../../nbs/scoring/09_causes.ipynb #cell-09
+@inner
+def _with(rows, start, end, column, value):
+    """The nodes of a range that have this value in a column."""
+    found, count = np.empty(max(end - start, 0), np.int64), 0
+    for i in range(start, end):
+        if rows[i, column] == value:
+            found[count] = i
+            count += 1
+    return found[:count]
 
 
 @inner
-def _loose(rows, steps):
+def _loose(rows):
     """The steps and triggers of a side that are no one's."""
-    return np.array([i for i in range(len(rows)) if rows[i, KIND] == 3 and steps[i] < 0], np.int32)
+    found = _with(rows, 0, len(rows), KIND, 3)
+    count = 0
+    for i in found:
+        if rows[i, _PAIR] < 0:
+            found[count] = i
+            count += 1
+    return found[:count]
 
 
 @inner
 def _name_heads(at):
     """Learn how the expected flow names in its pills what the generated flow has."""
-    for n in range(at.count[2]):
-        at.facts.to[at.named[n]] = -1
-    at.count[2] = 0
-    for n in range(at.count[0]):
-        e = at.seq_e[n]
+    _forget_heads(at)
+    for n in range(at.count[_BOTH]):
+        e = at.found[0, n]
         if e >= 0 and at.e[e, KIND] == 3:
-            _name(at, e, at.steps[e])
-    left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
+            _name(at, e, at.e[e, _PAIR])
+    left, right = _loose(at.e), _loose(at.g)
     for k in right:
         for i in left:
             label = at.e[i, LABEL]
@@ -190,17 +223,25 @@ def _name_heads(at):
 
 
 @inner
-def _name(at, e, g):
-    if at.e[e, ROLE] == at.g[g, ROLE]:
-        head = at.g[g, HEAD]
-        if at.facts.to[head] < 0:
-            if at.count[2] == len(at.named):
-                return
-            at.named[at.count[2]] = head
-            at.count[2] += 1
-        at.facts.to[head] = at.e[e, HEAD]
+def _forget_heads(at):
+    for n in range(at.count[_NAMED]):
+        at.facts.texts[at.found[2, n], TO] = -1
+    at.count[_NAMED] = 0
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-09
+
+@inner
+def _name(at, e, g):
+    head, count = at.g[g, HEAD], at.count[_NAMED]
+    if at.e[e, ROLE] != at.g[g, ROLE]:
+        return
+    if at.facts.texts[head, TO] < 0:
+        if count == at.found.shape[1]:
+            return
+        at.found[2, count] = head
+        at.count[_NAMED] += 1
+    at.facts.texts[head, TO] = at.e[e, HEAD]
+
+# %% ../../nbs/scoring/09_causes.ipynb #cell-10
 @inner
 def _count(rows, nodes, label):
     """How many of some nodes have a label."""
@@ -209,23 +250,23 @@ def _count(rows, nodes, label):
         found += rows[i, LABEL] == label
     return found
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-11
+# %% ../../nbs/scoring/09_causes.ipynb #cell-12
 @inner
 def _says(at, e, g):
     """Whether the generated text g says e once its pills are named as the expected flow names the steps and the trigger."""
     f = at.facts
-    if f.token_starts[g] == f.token_starts[g + 1]:
+    if f.texts[g, TOKENS] == f.texts[g + 1, TOKENS]:
         return e == g
-    here, end = f.starts[e], f.starts[e + 1]
-    for n in range(f.token_starts[g], f.token_starts[g + 1]):
-        piece = f.tokens[n]
-        if (n - f.token_starts[g]) % 2 and at.facts.to[piece] >= 0:
-            piece = at.facts.to[piece]
-        size = f.starts[piece + 1] - f.starts[piece]
+    here, end = f.texts[e, LETTERS], f.texts[e + 1, LETTERS]
+    for n in range(f.texts[g, TOKENS], f.texts[g + 1, TOKENS]):
+        piece = f.lists[n]
+        if (n - f.texts[g, TOKENS]) % 2 and at.facts.texts[piece, TO] >= 0:
+            piece = at.facts.texts[piece, TO]
+        size = f.texts[piece + 1, LETTERS] - f.texts[piece, LETTERS]
         if here + size > end:
             return False
         for k in range(size):
-            if f.letters[here + k] != f.letters[f.starts[piece] + k]:
+            if f.letters[here + k] != f.letters[f.texts[piece, LETTERS] + k]:
                 return False
         here += size
     return here == end
@@ -235,11 +276,11 @@ def _says(at, e, g):
 def _is_put_off(at, e, g):
     """Whether nothing but pills differs, each of which follows."""
     f = at.facts
-    if e == g or f.template[e] != f.template[g]:
+    if e == g or f.texts[e, TEMPLATE] != f.texts[g, TEMPLATE]:
         return False
-    shift = f.pill_starts[g] - f.pill_starts[e]
-    for n in range(f.pill_starts[e], f.pill_starts[e + 1]):
-        one, two = f.pills[n], f.pills[n + shift]
+    shift = f.texts[g, PILLS] - f.texts[e, PILLS]
+    for n in range(f.texts[e, PILLS], f.texts[e + 1, PILLS]):
+        one, two = f.lists[n], f.lists[n + shift]
         if one != two and not _says(at, one, two):
             return False
     return True
@@ -251,8 +292,8 @@ def _value_kind(at, e, g):
     if _is_put_off(at, e, g):
         return FOLLOWING_PILL
     f = at.facts
-    some = f.bare[e] == f.bare[g] or (f.flags[e] | f.flags[g]) & IS_PILL
-    return WRONG_PILL if f.row[e] != f.row[g] and some else WRONG_VALUE
+    some = f.texts[e, BARE] == f.texts[g, BARE] or (f.texts[e, FLAGS] | f.texts[g, FLAGS]) & IS_PILL
+    return WRONG_PILL if f.texts[e, SAME_PILLS] != f.texts[g, SAME_PILLS] and some else WRONG_VALUE
 
 
 @inner
@@ -263,7 +304,7 @@ def _values(rows, step):
         return top + 1, rows[top, END]
     return top, top
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-12
+# %% ../../nbs/scoring/09_causes.ipynb #cell-13
 @inner
 def _total(rows, step):
     """How many values a step has."""
@@ -305,15 +346,15 @@ def _shares_values(at, e, g):
     """Whether two steps share half of their values, or more."""
     return 2 * _common(at, e, g) >= max(_most(at, e, g), 1)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-14
+# %% ../../nbs/scoring/09_causes.ipynb #cell-15
 @inner
 def _inside(at, e, g):
     """The first expected step inside e whose mate is outside g, and the first outside e whose mate is inside g, or -1."""
     lost = taken = -1
-    for n in range(at.count[0]):
-        i = at.seq_e[n]
+    for n in range(at.count[_BOTH]):
+        i = at.found[0, n]
         if i >= 0 and at.e[i, ROLE] == STEP:
-            a, b = e < i < at.e[e, END], g < at.steps[i] < at.g[g, END]
+            a, b = e < i < at.e[e, END], g < at.e[i, _PAIR] < at.g[g, END]
             if a and not b and lost < 0:
                 lost = i
             elif b and not a and taken < 0:
@@ -326,7 +367,7 @@ def _overlap(at, e, g):
     """How many steps inside e are inside g."""
     found = 0
     for i in range(e + 1, at.e[e, END]):
-        found += at.e[i, ROLE] == STEP and g < at.steps[i] < at.g[g, END]
+        found += at.e[i, ROLE] == STEP and g < at.e[i, _PAIR] < at.g[g, END]
     return found
 
 
@@ -342,50 +383,51 @@ def _held(rows, step):
 @inner
 def _same_parent(at, e, g):
     """Whether two steps are in one block."""
-    return at.steps[at.e[e, PARENT]] == at.g[g, PARENT]
+    return at.e[at.e[e, PARENT], _PAIR] == at.g[g, PARENT]
 
 
 @inner
 def _same_place(at, e, g):
     """Whether no step that is on both sides comes between two places, and they are in the same block as far as there is one."""
     above, above_g = at.e[e, PARENT], at.g[g, PARENT]
-    while at.steps[above] < 0:
+    while at.e[above, _PAIR] < 0:
         above = at.e[above, PARENT]
-    while at.steps_g[above_g] < 0:
+    while at.g[above_g, _PAIR] < 0:
         above_g = at.g[above_g, PARENT]
-    if at.steps[above] != above_g:
+    if at.e[above, _PAIR] != above_g:
         return False
     for i in range(len(at.e)):
-        k = at.steps[i]
+        k = at.e[i, _PAIR]
         if k < 0 or at.e[i, ROLE] != STEP or e < i < at.e[e, END] or g < k < at.g[g, END]:
             continue
         if (i < e) != (k < g):
             return False
     return True
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-16
+# %% ../../nbs/scoring/09_causes.ipynb #cell-17
 MOVED, ALONG, RENAMED, KEPT = range(1, 5)  # how an expected step differs from the generated one; 0 for not at all
 
 
 @inner
-def _pair_up(at, edits):
+def _pair_up(at, mate, edits):
     """Pair the steps without a mate that are one step; how each expected one of them differs from the generated one."""
-    _swap_nested(at)
+    _swap_nested(at, 1)
+    _swap_nested(at, 0)
     _take_back(at)
-    moved = find_moves(at.e, at.g, at.of_e, at.of_g, edits)
+    moved = find_moves(at.e, at.g, mate, edits)
     for n in range(len(moved)):
         e, g = moved[n, 0], moved[n, 1]
         for i in range(at.e[e, END] - e):
             if at.e[e + i, KIND] == 3:
                 _pair(at, e + i, g + i)
-                at.how[e + i] = MOVED if i == 0 else ALONG
+                at.e[e + i, _HOW] = MOVED if i == 0 else ALONG
     for rule in range(4):
         _pair_best(at, RENAMED if rule in (_SAME_ACTION, _SAME_BLOCK) else MOVED, rule)
     for e in range(len(at.e)):  # parents come first
         above = at.e[e, PARENT]
-        along = at.how[above] == MOVED or at.how[above] == ALONG
-        if at.how[e] == MOVED and along and at.steps[above] == at.g[at.steps[e], PARENT]:
-            at.how[e] = ALONG
+        along = at.e[above, _HOW] == MOVED or at.e[above, _HOW] == ALONG
+        if at.e[e, _HOW] == MOVED and along and at.e[above, _PAIR] == at.g[at.e[e, _PAIR], PARENT]:
+            at.e[e, _HOW] = ALONG
     _name_heads(at)
     _put_in_order(at)
 
@@ -396,123 +438,104 @@ def _put_in_order(at):
 
     Nor has a step in a block that is extra, or without one that is missing.
     """
-    moved = [e for e in range(len(at.e)) if at.how[e] == MOVED]
-    for e in moved:
-        g, above = at.steps[e], at.e[e, PARENT]
+    for e in _with(at.e, 0, len(at.e), _HOW, MOVED):
+        g, above = at.e[e, _PAIR], at.e[e, PARENT]
         lost, taken = _inside(at, e, g)
         if lost >= 0 or taken >= 0:
             continue
         if _same_place(at, e, g):
-            at.how[e] = KEPT
-        if at.how[e] == KEPT or at.steps[above] != at.g[g, PARENT]:
+            at.e[e, _HOW] = KEPT
+        if at.e[e, _HOW] == KEPT or at.e[above, _PAIR] != at.g[g, PARENT]:
             continue
         first, every = -1, True
         for i in range(len(at.e)):
-            k = at.steps[i]
+            k = at.e[i, _PAIR]
             if k >= 0 and at.e[i, PARENT] == above and at.g[k, PARENT] == at.g[g, PARENT] and (i < e) != (k < g):
                 first = i if first < 0 else first
-                every = every and at.how[i] == MOVED
+                every = every and at.e[i, _HOW] == MOVED
         if 0 <= first < e and every:
-            at.moved_with[e] = first
-
-# %% ../../nbs/scoring/09_causes.ipynb #cell-18
-@inner
-def _is_nested(rows, one, two):
-    return rows[one, LABEL] == rows[two, LABEL] and (rows[one, PARENT] == two or rows[two, PARENT] == one)
-
-
-@inner
-def _swap_nested(at):
-    """Where a block and the block around it have one name, pair the one that shares more values."""
-    left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
-    for other in right:
-        for g in at.seq_g[: at.count[1]].copy():
-            if g < 0 or not _is_nested(at.g, g, other):
-                continue
-            e = at.steps_g[g]
-            if _common(at, e, other) > _common(at, e, g):
-                _drop(at.steps_g, at.seq_g, at.where_g, g)
-                _pair(at, e, other)
-                at.swap[e], at.swap_of[e] = _EXTRA, g
-                break
-    for other in left:
-        for e in at.seq_e[: at.count[0]].copy():
-            if e < 0 or not _is_nested(at.e, e, other):
-                continue
-            g = at.steps[e]
-            if _common(at, other, g) > _common(at, e, g):
-                _drop(at.steps, at.seq_e, at.where_e, e)
-                _pair(at, other, g)
-                at.swap[other], at.swap_of[other] = _MISSING, e
-                break
+            at.e[e, _WITH] = first
 
 # %% ../../nbs/scoring/09_causes.ipynb #cell-19
 @inner
+def _swap_nested(at, side):
+    """Where a block of a side and the block around it have one name, pair the one that shares more values."""
+    rows = at.g if side else at.e
+    for other in _loose(rows):
+        for n in range(at.count[side]):
+            node = at.found[side, n]
+            around = node >= 0 and (rows[node, PARENT] == other or rows[other, PARENT] == node)
+            if not around or rows[node, LABEL] != rows[other, LABEL]:
+                continue
+            e, g = (rows[node, _PAIR], node) if side else (node, rows[node, _PAIR])
+            new_e, new_g = (e, other) if side else (other, g)
+            if _common(at, new_e, new_g) > _common(at, e, g):
+                _drop(at, side, node)
+                _pair(at, new_e, new_g)
+                at.e[new_e, _SWAP], at.e[new_e, _SWAP_OF] = (_EXTRA if side else _MISSING), node
+                break
+
+# %% ../../nbs/scoring/09_causes.ipynb #cell-20
+@inner
 def _take_back(at):
     """Where the script makes one step of another of its name, and elsewhere the very step is, pair the two that are equal."""
-    same = []
-    for n in range(at.count[0]):
-        e = at.seq_e[n]
-        if e < 0 or at.e[e, LABEL] != at.g[at.steps[e], LABEL]:
+    same, count = np.empty(at.count[_BOTH], np.int64), 0
+    for n in range(at.count[_BOTH]):
+        e = at.found[0, n]
+        if e < 0 or at.e[e, LABEL] != at.g[at.e[e, _PAIR], LABEL]:
             continue
-        if _common(at, e, at.steps[e]) + 1 < _most(at, e, at.steps[e]):
-            same.append(e)
-    left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
-    if not same:
+        if _common(at, e, at.e[e, _PAIR]) + 1 < _most(at, e, at.e[e, _PAIR]):
+            same[count] = e
+            count += 1
+    if not count:
         return
+    same, left, right = same[:count], _loose(at.e), _loose(at.g)
     for other in left:
         for e in same:
-            if at.e[e, LABEL] == at.e[other, LABEL] and at.steps[e] >= 0 and at.steps[other] < 0:
-                g = at.steps[e]
+            if at.e[e, LABEL] == at.e[other, LABEL] and at.e[e, _PAIR] >= 0 and at.e[other, _PAIR] < 0:
+                g = at.e[e, _PAIR]
                 if _is_equal(at, other, g):
-                    _drop(at.steps, at.seq_e, at.where_e, e)
+                    _drop(at, 0, e)
                     _pair(at, other, g)
-                    at.how[other] = MOVED
+                    at.e[other, _HOW] = MOVED
     for other in right:
         for e in same:
-            alone = at.e[e, LABEL] == at.g[other, LABEL] and at.steps[e] >= 0 and at.steps_g[other] < 0
+            alone = at.e[e, LABEL] == at.g[other, LABEL] and at.e[e, _PAIR] >= 0 and at.g[other, _PAIR] < 0
             if alone and _is_equal(at, e, other):
-                _drop(at.steps_g, at.seq_g, at.where_g, at.steps[e])
+                _drop(at, 1, at.e[e, _PAIR])
                 _pair(at, e, other)
-                at.how[e] = MOVED
-    for first in range(len(same)):
-        label = at.e[same[first], LABEL]
-        met = False
-        for n in range(first):
-            met = met or at.e[same[n], LABEL] == label
-        if met:
-            continue
-        for a in range(first, len(same)):
-            for b in range(a + 1, len(same)):
-                if at.e[same[a], LABEL] == label and at.e[same[b], LABEL] == label:
-                    _exchange(at, same[a], same[b])
+                at.e[e, _HOW] = MOVED
+    for one in range(count):
+        for two in range(one + 1, count):
+            if at.e[same[one], LABEL] == at.e[same[two], LABEL]:
+                _exchange(at, same[one], same[two])
     _name_heads(at)
 
 
 @inner
 def _exchange(at, one, two):
     """Pair two steps with each other's mates where that is better and one of them is then equal."""
-    if at.steps[one] < 0 or at.steps[two] < 0 or at.how[one] or at.how[two]:
+    if at.e[one, _PAIR] < 0 or at.e[two, _PAIR] < 0 or at.e[one, _HOW] or at.e[two, _HOW]:
         return
-    g, other = at.steps[one], at.steps[two]
+    g, other = at.e[one, _PAIR], at.e[two, _PAIR]
     now = _common(at, one, g) + _common(at, two, other)
     if _common(at, one, other) + _common(at, two, g) > now and (_is_equal(at, one, other) or _is_equal(at, two, g)):
         _pair(at, one, other)
         _pair(at, two, g)
-        at.how[one] = at.how[two] = MOVED
+        at.e[one, _HOW] = at.e[two, _HOW] = MOVED
 
 
 @inner
 def _is_equal(at, e, g):
     return _common(at, e, g) == _most(at, e, g)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-20
+# %% ../../nbs/scoring/09_causes.ipynb #cell-21
 @inner
 def _pair_best(at, how, rule):
     """Pair what a rule says is one step, most steps in common first, until it says so of no more."""
     size, most = len(at.e) * len(at.g), 1 << 12  # more than two steps of a pair that is explained can share
     while True:
-        left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
+        left, right = _loose(at.e), _loose(at.g)
         keys, count = np.empty(len(left) * len(right), np.int64), 0
         for i in left:
             for k in right:
@@ -526,12 +549,12 @@ def _pair_best(at, how, rule):
         keys.sort()
         for key in keys:
             i, k = key % size // len(at.g), key % size % len(at.g)
-            if at.steps[i] < 0 and at.steps_g[k] < 0:
+            if at.e[i, _PAIR] < 0 and at.g[k, _PAIR] < 0:
                 _pair(at, i, k)
-                at.how[i] = how
+                at.e[i, _HOW] = how
         _name_heads(at)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-22
+# %% ../../nbs/scoring/09_causes.ipynb #cell-23
 _MOVED, _SAME_ACTION, _SAME_BLOCK, _MOVED_ACTION = range(4)
 
 
@@ -539,7 +562,7 @@ _MOVED, _SAME_ACTION, _SAME_BLOCK, _MOVED_ACTION = range(4)
 def _is_one(at, e, g, rule):
     """Whether an expected and a generated step are one by a rule."""
     trigger, trigger_g = at.e[e, ROLE] == TRIGGER, at.g[g, ROLE] == TRIGGER
-    logic, logic_g = at.facts.logic[at.e[e, LABEL]], at.facts.logic[at.g[g, LABEL]]
+    logic, logic_g = at.facts.texts[at.e[e, LABEL], IS_LOGIC], at.facts.texts[at.g[g, LABEL], IS_LOGIC]
     if rule == _MOVED:
         return _is_moved(at, e, g)
     if rule == _SAME_ACTION:  # neither of them logic, at the same place with another name; or two triggers
@@ -565,10 +588,10 @@ def _is_moved(at, e, g):
     if _shares_values(at, e, g):
         return True
     if _common(at, e, g):
-        left, right = _loose(at.e, at.steps), _loose(at.g, at.steps_g)
+        left, right = _loose(at.e), _loose(at.g)
         if _count(at.e, left, at.e[e, LABEL]) == 1 and _count(at.g, right, at.e[e, LABEL]) == 1:
             return True
-    if not at.facts.logic[at.e[e, LABEL]]:
+    if not at.facts.texts[at.e[e, LABEL], IS_LOGIC]:
         return False
     if _overlap(at, e, g) > 0:
         return True
@@ -577,7 +600,7 @@ def _is_moved(at, e, g):
     lost, taken = _inside(at, e, g)
     return _same_parent(at, e, g) and (lost >= 0 or taken >= 0)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-24
+# %% ../../nbs/scoring/09_causes.ipynb #cell-25
 _BRANCH, _CATCH, _TRY, _FOREACH = range(4)  # of `NAMED`
 
 
@@ -588,21 +611,21 @@ def _is_dependency(at, e):
     if label == at.facts.names[_BRANCH]:
         branches = 0
         for k in range(len(at.g)):
-            branches += at.g[k, PARENT] == at.steps[parent] and at.g[k, LABEL] == label
-        return at.steps[parent] >= 0 and branches < 2
+            branches += at.g[k, PARENT] == at.e[parent, _PAIR] and at.g[k, LABEL] == label
+        return at.e[parent, _PAIR] >= 0 and branches < 2
     if label == at.facts.names[_CATCH]:
         before = -1
         for i in range(e):
             if at.e[i, ROLE] == STEP and at.e[i, PARENT] == parent:
                 before = i
-        return before >= 0 and at.e[before, LABEL] == at.facts.names[_TRY] and at.steps[before] >= 0
+        return before >= 0 and at.e[before, LABEL] == at.facts.names[_TRY] and at.e[before, _PAIR] >= 0
     f = at.facts
     for i in range(len(at.e)):
         holder = at.e[i, HOLDER]
-        if at.e[i, ROLE] == INPUT_ROLE and at.steps[holder] >= 0 and at.e[holder, LABEL] == at.facts.names[_FOREACH]:
+        if at.e[i, ROLE] == INPUT_ROLE and at.e[holder, _PAIR] >= 0 and at.e[holder, LABEL] == at.facts.names[_FOREACH]:
             text = at.e[i, TEXT]
-            for n in range(f.token_starts[text] + 1, f.token_starts[text + 1], 2):
-                if f.tokens[n] == at.e[e, HEAD]:
+            for n in range(f.texts[text, TOKENS] + 1, f.texts[text + 1, TOKENS], 2):
+                if f.lists[n] == at.e[e, HEAD]:
                     return True
     return False
 
@@ -613,98 +636,87 @@ def _step_kind(at, e, g):
     row = at.e[e] if e >= 0 else at.g[g]
     if row[ROLE] == TRIGGER:
         return WRONG_TRIGGER
-    logic = at.facts.logic[row[LABEL]]
+    logic = at.facts.texts[row[LABEL], IS_LOGIC]
     if g < 0:
         return MISSING_DEPENDENCY if _is_dependency(at, e) else MISSING_LOGIC if logic else MISSING_STEP
-    if at.lacks[g]:
+    if at.g[g, _LACKS]:
         return UNKNOWN_STEP
     if e < 0:
         return EXTRA_LOGIC if logic else EXTRA_STEP
-    return WRONG_LOGIC if logic and at.facts.logic[at.g[g, LABEL]] else WRONG_STEP
+    return WRONG_LOGIC if logic and at.facts.texts[at.g[g, LABEL], IS_LOGIC] else WRONG_STEP
 
 
 @inner
 def _is_whole(at, e):
     """Whether a step has become another block, with other inputs."""
-    g = at.steps[e]
+    g = at.e[e, _PAIR]
     return at.e[e, LABEL] != at.g[g, LABEL] and _step_kind(at, e, g) == WRONG_LOGIC
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-26
-class _Mistakes(NamedTuple):
-    """What is wrong with steps that are on both sides. A row a mistake: its kind, the nodes that it is about (-1 for none), the
-    expected inputs node or query that it is within, whether it can put what is right out of line, whether it has expected nodes,
-    and how many edits it explains. of_e, of_g: the mistake by which each node is wrong, or -1. first, end: those of each step.
-    count: how many there are.
-    """
-
-    rows: np.ndarray
-    of_e: np.ndarray
-    of_g: np.ndarray
-    first: np.ndarray
-    end: np.ndarray
-    count: np.ndarray
-
-
+# %% ../../nbs/scoring/09_causes.ipynb #cell-27
+# a mistake, as a row of `_At.wrong`: its kind, the nodes that it is about (-1 for none), the expected inputs node or query that it
+# is WITHIN, whether it can put what is right out of line, whether it has expected nodes, and how many edits it explains
 _WHAT, _OF_E, _OF_G, _WITHIN, _SHIFTS, _HAS_E, _TAKEN = range(7)
 
 
 @inner
-def _add(all_, kind, e, g, within, shifts):
-    n = all_.count[0]
-    all_.rows[n, 0], all_.rows[n, 1], all_.rows[n, 2], all_.rows[n, 3] = kind, e, g, within
-    all_.rows[n, 4], all_.rows[n, 5], all_.rows[n, 6] = shifts, 0, 0
-    all_.count[0] = n + 1
+def _add(at, kind, e, g, within, shifts):
+    n = at.count[_MISTAKES]
+    row = at.wrong[n]
+    row[_WHAT], row[_OF_E], row[_OF_G], row[_WITHIN], row[_SHIFTS], row[_HAS_E], row[_TAKEN] = (
+        kind,
+        e,
+        g,
+        within,
+        shifts,
+        0,
+        0,
+    )
+    at.count[_MISTAKES] = n + 1
     return n
 
 
 @inner
-def _own(all_, n, e, e_end, g, g_end):
+def _own(at, n, e, e_end, g, g_end):
     """The nodes from e to its end and from g to its end are wrong by a mistake."""
     for i in range(e, e_end):
-        all_.of_e[i] = n
-        all_.rows[n, _HAS_E] = 1
+        at.e[i, _WRONG] = n
+        at.wrong[n, _HAS_E] = 1
     for k in range(g, g_end):
-        all_.of_g[k] = n
+        at.g[k, _WRONG] = n
 
 
 @inner
-def _add_whole(at, all_, kind, e, g, within):
+def _add_whole(at, kind, e, g, within):
     """A mistake that is about whole inputs."""
-    n = _add(all_, kind, e, g, within, 1)
-    _own(all_, n, e, at.e[e, END] if e >= 0 else e, g, at.g[g, END] if g >= 0 else g)
+    n = _add(at, kind, e, g, within, 1)
+    _own(at, n, e, at.e[e, END] if e >= 0 else e, g, at.g[g, END] if g >= 0 else g)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-27
+# %% ../../nbs/scoring/09_causes.ipynb #cell-28
 @inner
 def _find_mistakes(at):
     """What is wrong with the steps that are on both sides."""
-    n, m = len(at.g), len(at.e)
-    all_ = _Mistakes(
-        np.empty((2 * (n + m) + 4, 7), np.int32), np.full(m, -1, np.int32), np.full(n, -1, np.int32),
-        np.zeros(m, np.int32), np.zeros(m, np.int32), np.zeros(1, np.int64),
-    )  # fmt: skip
-    for place in range(at.count[0]):
-        e = at.seq_e[place]
+    for n in range(at.count[_BOTH]):
+        e = at.found[0, n]
         if e < 0 or at.e[e, KIND] != 3 or _is_whole(at, e):
             continue
-        g, moved = at.steps[e], at.how[e] > 0 and at.how[e] != RENAMED
-        all_.first[e] = all_.count[0]
+        g, moved = at.e[e, _PAIR], at.e[e, _HOW] > 0 and at.e[e, _HOW] != RENAMED
+        at.e[e, _FIRST] = at.count[_MISTAKES]
         if at.e[e, LABEL] != at.g[g, LABEL]:
-            new = _add(all_, _step_kind(at, e, g), e, g, e, 0)
-            _own(all_, new, e, e if moved else e + 1, g, g + 1)
-        _step_mistakes(at, all_, e, g, moved)
-        all_.end[e] = all_.count[0]
-    return all_
+            new = _add(at, _step_kind(at, e, g), e, g, e, 0)
+            _own(at, new, e, e if moved else e + 1, g, g + 1)
+        _step_mistakes(at, e, g, moved)
+        at.e[e, _LAST] = at.count[_MISTAKES]
 
 
 @inner
 def _inputs(rows, step):
     """The nodes of the inputs of a step, a simple input or a query each."""
     start, end = _values(rows, step)
-    return np.array([i for i in range(start, end) if rows[i, PARENT] == step + 1], np.int32)
+    return _with(rows, start, end, PARENT, step + 1)
 
 
 @inner
-def _step_mistakes(at, all_, e, g, moved):
+def _step_mistakes(at, e, g, moved):
     """What is wrong with the inputs of a step that is on both sides."""
     left, right = _inputs(at.e, e), _inputs(at.g, g)
     for a in range(len(left)):
@@ -717,23 +729,23 @@ def _step_mistakes(at, all_, e, g, moved):
                     break
                 best = b if best < 0 else best
         if best >= 0:
-            _input_mistakes(at, all_, i, right[best], moved)
+            _input_mistakes(at, i, right[best], moved)
             left[a] = right[best] = -1
     for rule in range(2 if at.e[e, LABEL] == at.g[g, LABEL] else 1):
         for a in range(len(left)):
             for b in range(len(right)):
                 i, k = left[a], right[b]
-                if i >= 0 and k >= 0 and (at.of_e[i] == k if rule else _same_value(at, i, k)):
-                    _add_whole(at, all_, WRONG_INPUT_NAME, i, k, -1)
+                if i >= 0 and k >= 0 and (at.e[i, _MATE] == k if rule else _same_value(at, i, k)):
+                    _add_whole(at, WRONG_INPUT_NAME, i, k, -1)
                     left[a] = right[b] = -1
     for i in left:
         if i >= 0:
-            _add_whole(at, all_, MISSING_INPUT, i, -1, -1)
+            _add_whole(at, MISSING_INPUT, i, -1, -1)
     for k in right:
         if k >= 0:
-            _add_whole(at, all_, EXTRA_INPUT, -1, k, -1)
+            _add_whole(at, EXTRA_INPUT, -1, k, -1)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-28
+# %% ../../nbs/scoring/09_causes.ipynb #cell-29
 @inner
 def _same_value(at, i, k):
     """Whether two inputs have one value, pills that follow aside."""
@@ -741,45 +753,48 @@ def _same_value(at, i, k):
     if at.e[i, ROLE] == INPUT_ROLE and at.g[k, ROLE] == INPUT_ROLE:
         return at.e[i, TEXT] == at.g[k, TEXT] or _is_put_off(at, at.e[i, TEXT], at.g[k, TEXT])
     one, two = at.e[i, RAW], at.g[k, RAW]
-    size = f.clause_starts[one + 1] - f.clause_starts[one]
-    if not (f.is_query[one] and f.is_query[two]) or size != f.clause_starts[two + 1] - f.clause_starts[two]:
+    size = f.texts[one + 1, CLAUSES] - f.texts[one, CLAUSES]
+    if (
+        not (f.texts[one, IS_QUERY] and f.texts[two, IS_QUERY])
+        or size != f.texts[two + 1, CLAUSES] - f.texts[two, CLAUSES]
+    ):
         return False
     for n in range(size):
-        a, b = f.clauses[f.clause_starts[one] + n], f.clauses[f.clause_starts[two] + n]
+        a, b = f.lists[f.texts[one, CLAUSES] + n], f.lists[f.texts[two, CLAUSES] + n]
         if a != b and not _is_put_off(at, a, b):
             return False
     return True
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-29
+# %% ../../nbs/scoring/09_causes.ipynb #cell-30
 @inner
-def _input_mistakes(at, all_, i, k, moved):
+def _input_mistakes(at, i, k, moved):
     """What is wrong with an input that is on both sides; what follows is no mistake in a step that moved."""
     one, two = at.e[i, TEXT], at.g[k, TEXT]
     if at.e[i, ROLE] == INPUT_ROLE:
         if one != two:
             kind = _value_kind(at, one, two)
-            flags = at.facts.flags[at.e[i, INPUT]]
+            flags = at.facts.texts[at.e[i, INPUT], FLAGS]
             if kind == WRONG_VALUE and flags & IS_TABLE:
-                kind = UNKNOWN_TABLE if at.lacks[k] else WRONG_TABLE
+                kind = UNKNOWN_TABLE if at.g[k, _LACKS] else WRONG_TABLE
             elif kind == WRONG_VALUE and flags & IS_COLUMN:
                 kind = WRONG_COLUMN
             if not (moved and kind == FOLLOWING_PILL):
-                _own(all_, _add(all_, kind, i, k, i, 0), i, i + 1, k, k + 1)
+                _own(at, _add(at, kind, i, k, i, 0), i, i + 1, k, k + 1)
         return
     if at.e[i + 1, ROLE] == UNPARSED or at.g[k + 1, ROLE] == UNPARSED:
         kind = _value_kind(at, at.e[i + 1, TEXT], at.g[k + 1, TEXT])
         if at.e[i + 1, LABEL] != at.g[k + 1, LABEL] and not (moved and kind == FOLLOWING_PILL):
-            _add_whole(at, all_, kind, i + 1, k + 1, i)
+            _add_whole(at, kind, i + 1, k + 1, i)
         return
-    first = all_.count[0]
-    _query_mistakes(at, all_, i, k, moved)
-    _add_logicals(at, all_, i, k, first)
+    first = at.count[_MISTAKES]
+    _query_mistakes(at, i, k, moved)
+    _add_logicals(at, i, k, first)
 
 
 @inner
 def _fields(rows, query):
     """The fields of the clauses of a query; operator and value come behind each."""
-    return np.array([n for n in range(query + 1, rows[query, END]) if rows[n, ROLE] == FIELD], np.int32)
+    return _with(rows, query + 1, rows[query, END], ROLE, FIELD)
 
 
 @inner
@@ -792,13 +807,14 @@ def _part(rows, field, part):
 @inner
 def _clause_pairs(at, left, right):
     """For each expected clause the generated one that is most like it, each with one other, or -1."""
-    found, taken = np.full(len(left), -1, np.int32), np.zeros(len(right), np.bool_)
+    found, taken = nothing(len(left)), np.zeros(len(right), np.bool_)
     size = max(len(left), len(right)) + 1
     keys = np.empty(len(left) * len(right), np.int64)
     for a in range(len(left)):
         for b in range(len(right)):
             alike = 0
-            for part, weight in ((0, 6), (2, 3), (1, 2)):
+            for part in range(3):
+                weight = 6 if part == 0 else 4 - part
                 e, g = _part(at.e, left[a], part), _part(at.g, right[b], part)
                 alike += 2 * weight if e == g else weight if _says(at, e, g) else 0
             keys[a * len(right) + b] = (((22 - alike) * size + abs(a - b)) * size + a) * size + b
@@ -809,72 +825,76 @@ def _clause_pairs(at, left, right):
             found[a], taken[b] = b, True
     return found, taken
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-30
+# %% ../../nbs/scoring/09_causes.ipynb #cell-31
 @inner
-def _query_mistakes(at, all_, i, k, moved):
+def _query_mistakes(at, i, k, moved):
     """What is wrong with the clauses of a query that is on both sides."""
     left, right = _fields(at.e, i), _fields(at.g, k)
     pairs, taken = _clause_pairs(at, left, right)
     for a in range(len(left)):
         if pairs[a] >= 0:
-            _clause_mistakes(at, all_, i, left[a], right[pairs[a]], moved)
+            _clause_mistakes(at, i, left[a], right[pairs[a]], moved)
     for a in range(len(left)):
         if pairs[a] < 0:
-            new = _add(all_, MISSING_CONDITION, left[a], -1, i, 1)
-            _own(all_, new, left[a], left[a] + 2 + (_part(at.e, left[a], 2) > 0), 0, 0)
+            new = _add(at, MISSING_CONDITION, left[a], -1, i, 1)
+            _own(at, new, left[a], left[a] + 2 + (_part(at.e, left[a], 2) > 0), 0, 0)
     for b in range(len(right)):
         if not taken[b]:
-            new = _add(all_, EXTRA_CONDITION, -1, right[b], i, 1)
-            _own(all_, new, 0, 0, right[b], right[b] + 2 + (_part(at.g, right[b], 2) > 0))
+            new = _add(at, EXTRA_CONDITION, -1, right[b], i, 1)
+            _own(at, new, 0, 0, right[b], right[b] + 2 + (_part(at.g, right[b], 2) > 0))
 
 
 @inner
-def _clause_mistakes(at, all_, query, e, g, moved):
+def _clause_mistakes(at, query, e, g, moved):
     """What differs between two clauses. An operator says whether there is a value."""
     field, field_g = at.e[e, TEXT], at.g[g, TEXT]
     if field != field_g:
         kind = _value_kind(at, field, field_g)
         kind = WRONG_COLUMN if kind == WRONG_VALUE else kind
         if not (moved and kind == FOLLOWING_PILL):
-            _own(all_, _add(all_, kind, e, g, query, 1), e, e + 1, g, g + 1)
+            _own(at, _add(at, kind, e, g, query, 1), e, e + 1, g, g + 1)
     value, value_g = _part(at.e, e, 2), _part(at.g, g, 2)
     if _part(at.e, e, 1) != _part(at.g, g, 1):
         both = value == 0 or value_g == 0
-        new = _add(all_, WRONG_OPERATOR, e + 1, g + 1, query, 0)
-        _own(all_, new, e + 1, e + 2 + (both and value > 0), g + 1, g + 2 + (both and value_g > 0))
+        new = _add(at, WRONG_OPERATOR, e + 1, g + 1, query, 0)
+        _own(at, new, e + 1, e + 2 + (both and value > 0), g + 1, g + 2 + (both and value_g > 0))
         if both:
             return
     if value != value_g:
         kind = _value_kind(at, value, value_g)
         if not (moved and kind == FOLLOWING_PILL):
-            new = _add(all_, kind, e + 2 if value else -1, g + 2 if value_g else -1, query, 0)
-            _own(all_, new, e + 2, e + 2 + (value > 0), g + 2, g + 2 + (value_g > 0))
+            new = _add(at, kind, e + 2 if value else -1, g + 2 if value_g else -1, query, 0)
+            _own(at, new, e + 2, e + 2 + (value > 0), g + 2, g + 2 + (value_g > 0))
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-31
+# %% ../../nbs/scoring/09_causes.ipynb #cell-32
 @inner
-def _add_logicals(at, all_, i, k, first):
+def _add_logicals(at, i, k, first):
     """What joins the clauses of a query has no place of its own: what is left over comes and goes with a clause."""
-    left = [n for n in range(i, at.e[i, END]) if at.e[n, ROLE] == LOGICAL]
-    right = [n for n in range(k, at.g[k, END]) if at.g[n, ROLE] == LOGICAL]
-    for n in left.copy():
-        for o in right:
-            if at.g[o, LABEL] == at.e[n, LABEL]:
-                left.remove(n)
-                right.remove(o)
-                break
-    pairs = min(len(left), len(right))
-    for n in range(first, all_.count[0]):
-        if all_.rows[n, _WHAT] == MISSING_CONDITION and len(left) > pairs:
-            node = left.pop()
-            _own(all_, n, node, node + 1, 0, 0)
-        elif all_.rows[n, _WHAT] == EXTRA_CONDITION and len(right) > pairs:
-            node = right.pop()
-            _own(all_, n, 0, 0, node, node + 1)
+    left, right = _with(at.e, i, at.e[i, END], ROLE, LOGICAL), _with(at.g, k, at.g[k, END], ROLE, LOGICAL)
+    lefts, rights = len(left), 0
+    for b in range(len(right)):
+        same = 0
+        while same < lefts and at.e[left[same], LABEL] != at.g[right[b], LABEL]:
+            same += 1
+        if same < lefts:
+            lefts -= 1
+            left[same:lefts] = left[same + 1 : lefts + 1]
+        else:
+            right[rights] = right[b]
+            rights += 1
+    pairs = min(lefts, rights)
+    for n in range(first, at.count[_MISTAKES]):
+        if at.wrong[n, _WHAT] == MISSING_CONDITION and lefts > pairs:
+            lefts -= 1
+            _own(at, n, left[lefts], left[lefts] + 1, 0, 0)
+        elif at.wrong[n, _WHAT] == EXTRA_CONDITION and rights > pairs:
+            rights -= 1
+            _own(at, n, 0, 0, right[rights], right[rights] + 1)
     for n in range(pairs):
-        new = _add(all_, WRONG_OPERATOR, left[n], right[n], i, 1)
-        _own(all_, new, left[n], left[n] + 1, right[n], right[n] + 1)
+        new = _add(at, WRONG_OPERATOR, left[n], right[n], i, 1)
+        _own(at, new, left[n], left[n] + 1, right[n], right[n] + 1)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-33
+# %% ../../nbs/scoring/09_causes.ipynb #cell-34
 _MISSING, _EXTRA, _WHOLE, _ON_BOTH, _IS_MOVED, _IS_KEPT, _ALONE = range(1, 8)  # what a group of edits belongs to
 
 
@@ -883,34 +903,34 @@ def _key(at, i, k):
     """What an edit of the nodes i and k belongs to: a step that is missing, extra, has become another block, or is on both sides."""
     e = at.e[i, HOLDER] if i >= 0 else -1
     g = at.g[k, HOLDER] if k >= 0 else -1
-    if e >= 0 and at.steps[e] < 0:
+    if e >= 0 and at.e[e, _PAIR] < 0:
         return _MISSING, e
-    if g >= 0 and at.steps_g[g] < 0:
+    if g >= 0 and at.g[g, _PAIR] < 0:
         return _EXTRA, g
-    e = e if e >= 0 else at.steps_g[g]
+    e = e if e >= 0 else at.g[g, _PAIR]
     return (_WHOLE if _is_whole(at, e) else _ON_BOTH), e
 
 
 @inner
-def _owners(at, all_, i, k):
+def _owners(at, i, k):
     """The mistakes whose nodes an edit changes, two at most, the first of them first."""
-    one = all_.of_e[i] if i >= 0 else -1
-    two = all_.of_g[k] if k >= 0 else -1
+    one = at.e[i, _WRONG] if i >= 0 else -1
+    two = at.g[k, _WRONG] if k >= 0 else -1
     if i < 0 <= two:
-        e = at.steps_g[at.g[k, HOLDER]]
-        if e >= 0 and at.how[e] > 0 and at.how[e] != RENAMED and all_.rows[two, _HAS_E]:
+        e = at.g[at.g[k, HOLDER], _PAIR]
+        if e >= 0 and at.e[e, _HOW] > 0 and at.e[e, _HOW] != RENAMED and at.wrong[two, _HAS_E]:
             two = -1
     return (one, two) if one >= 0 else (two, -1)
 
 
 @inner
-def _shifted(at, all_, e, i):
+def _shifted(at, e, i):
     """The mistake of a step that put an edit of it out of line: of its query, else of the step's input names; or -1."""
     while i >= 0 and not (at.e[i, ROLE] == INPUTS or (at.e[i, ROLE] == QUERY and at.e[i, LABEL])):
         i = at.e[i, PARENT]
     best = least = -1
-    for n in range(all_.first[e], all_.end[e]):
-        here, shifts = all_.rows[n, _WITHIN] == i, all_.rows[n, _SHIFTS]
+    for n in range(at.e[e, _FIRST], at.e[e, _LAST]):
+        here, shifts = at.wrong[n, _WITHIN] == i, at.wrong[n, _SHIFTS]
         if shifts or (here and i >= 0):
             rank = 2 * (not here) + (not shifts)
             if best < 0 or rank < least:
@@ -921,115 +941,121 @@ def _shifted(at, all_, e, i):
 @inner
 def _top(at, e):
     """The step that moved and that the step e moved along with."""
-    while at.how[e] == ALONG or at.moved_with[e] >= 0:
-        e = at.e[e, PARENT] if at.how[e] == ALONG else at.moved_with[e]
+    while at.e[e, _HOW] == ALONG or at.e[e, _WITH] >= 0:
+        e = at.e[e, PARENT] if at.e[e, _HOW] == ALONG else at.e[e, _WITH]
     return e
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-34
+# %% ../../nbs/scoring/09_causes.ipynb #cell-35
 @inner
-def _take(at, all_, edits, cost, group):
+def _take(at, edits, cost, group):
     """Give edits to the mistakes whose nodes they change, of two to the one that has none."""
     count = len(edits)
-    taken = np.full((count, 2), -1, np.int32)
+    taken = nothing(2 * count).reshape(count, 2)
     for n in range(count):
         if cost[n]:
-            taken[n, 0], taken[n, 1] = _owners(at, all_, edits[n, 1], edits[n, 0])
+            taken[n, 0], taken[n, 1] = _owners(at, edits[n, 1], edits[n, 0])
     for both in range(2):  # of two owners the one that has none
         for n in range(count):
             one, two = taken[n, 0], taken[n, 1]
             if one >= 0 and (two >= 0) == both:
-                one = two if both and all_.rows[one, _TAKEN] and not all_.rows[two, _TAKEN] else one
-                all_.rows[one, _TAKEN] += 1
+                one = two if both and at.wrong[one, _TAKEN] and not at.wrong[two, _TAKEN] else one
+                at.wrong[one, _TAKEN] += 1
                 group[n] = one
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-35
+# %% ../../nbs/scoring/09_causes.ipynb #cell-36
 @njit(cache=True, nogil=True)
 def causes_of(facts, e, g, mate, edits, cost, lacks, cause_of, causes):
     """What an analyst would call the edits of a script, in reading order: into `cause_of` the cause of each edit that costs
     something, else -1, and into `causes` the kind of each cause and the nodes that it is about. Returns how many there are."""
     at = _read(facts, e, g, mate, lacks)
-    _pair_up(at, edits)
-    all_ = _find_mistakes(at)
+    _pair_up(at, mate, edits)
+    _find_mistakes(at)
     count = len(edits)
-    cause_of[:] = -1
-    group = np.full(count, -1, np.int64)
-    _take(at, all_, edits, cost, group)
-    of = np.empty((count + 1, 2), np.int32)
-    groups, base, size = 0, all_.count[0], max(len(e), len(g), count) + 1
-    known = np.full((8, size), -1, np.int32)
+    group = nothing(count)
+    _take(at, edits, cost, group)
+    of = np.empty((count + 1, 2), np.int64)
+    groups, base, size = 0, at.count[_MISTAKES], max(len(e), len(g), count) + 1
+    known = nothing(8 * size)
     for n in range(count):
         if not cost[n] or group[n] >= 0:
             continue
         what, node = _key(at, edits[n, 1], edits[n, 0])
         if what == _ON_BOTH:
-            if at.how[node] > 0 and at.how[node] != RENAMED:
+            if at.e[node, _HOW] > 0 and at.e[node, _HOW] != RENAMED:
                 node = _top(at, node)
-                what = _IS_MOVED if at.how[node] == MOVED else _IS_KEPT
-            elif at.swap[node]:
-                what, node = at.swap[node], at.swap_of[node]
+                what = _IS_MOVED if at.e[node, _HOW] == MOVED else _IS_KEPT
+            elif at.e[node, _SWAP]:
+                what, node = at.e[node, _SWAP], at.e[node, _SWAP_OF]
             else:
-                shifted = _shifted(at, all_, node, edits[n, 1])
+                shifted = _shifted(at, node, edits[n, 1])
                 if shifted >= 0:
                     group[n] = shifted
                     continue
                 what, node = _ALONE, n
-        if known[what, node] < 0:
-            known[what, node] = groups
+        if known[what * size + node] < 0:
+            known[what * size + node] = groups
             of[groups, 0], of[groups, 1] = what, node
             groups += 1
-        group[n] = base + known[what, node]
+        group[n] = base + known[what * size + node]
     _give_away(group, of, base, groups)
-    kinds = np.empty((base + groups, 3), np.int32)
-    kinds[:base] = all_.rows[:base, :3]
+    kinds = np.empty((base + groups, 3), np.int64)
+    for n in range(base):
+        kinds[n, 0], kinds[n, 1], kinds[n, 2] = at.wrong[n, _WHAT], at.wrong[n, _OF_E], at.wrong[n, _OF_G]
     for n in range(groups):
-        told = _told(at, of[n, 0], of[n, 1], edits)
-        kinds[base + n, 0], kinds[base + n, 1], kinds[base + n, 2] = told
-    number = np.full(base + groups, -1, np.int32)
-    found = 0
-    for n in range(count):
-        if group[n] < 0:
-            continue
-        own = group[n]
-        if number[own] < 0 and own >= base:  # a block and its step may both have moved
-            for other in range(base, base + groups):
-                if number[other] >= 0 and (kinds[other] == kinds[own]).all():
-                    number[own] = number[other]
-                    break
-        if number[own] < 0:
-            number[own] = found
-            causes[found] = kinds[own]
-            found += 1
-        cause_of[n] = number[own]
-    for n in range(at.count[2]):
-        facts.to[at.named[n]] = -1
-    return found
+        kinds[base + n, 0], kinds[base + n, 1], kinds[base + n, 2] = _told(at, of[n, 0], of[n, 1], edits)
+    _forget_heads(at)
+    return _in_order(group, kinds, base, cause_of, causes)
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-36
+# %% ../../nbs/scoring/09_causes.ipynb #cell-37
 @inner
 def _give_away(group, of, base, groups):
     """Give the edits of steps that are in place to the nearest step that is missing, extra or moved, which put them out."""
-    kept = [base + k for k in range(groups) if of[k, 0] == _IS_KEPT]
-    taker = np.empty(len(kept), np.int64)
-    for n in range(len(kept)):
-        taker[n] = kept[n]
-        first = least = -1
+    kept = _with(of, 0, groups, 0, _IS_KEPT)
+    taker = nothing(groups)
+    for own in kept:
+        first, least, taker[own] = -1, -1, base + own
         for i in range(len(group)):
-            if group[i] == kept[n]:
+            if group[i] == base + own:
                 first = i
                 break
         for i in range(len(group)):
             k = group[i] - base
             if k >= 0 and first >= 0 and (of[k, 0] == _MISSING or of[k, 0] == _EXTRA or of[k, 0] == _IS_MOVED):
                 far = abs(i - first)
-                if least < 0 or far < least or (far == least and group[i] < taker[n]):
-                    least, taker[n] = far, group[i]
+                if least < 0 or far < least or (far == least and group[i] < taker[own]):
+                    least, taker[own] = far, group[i]
     for i in range(len(group)):
-        for n in range(len(kept)):
-            if group[i] == kept[n]:
-                group[i] = taker[n]
+        if group[i] >= base and taker[group[i] - base] >= 0:
+            group[i] = taker[group[i] - base]
+
+
+@inner
+def _in_order(group, kinds, base, cause_of, causes):
+    """Number the groups of edits as they are met, equal ones once. Returns how many there are."""
+    number, found = nothing(len(kinds)), 0
+    for n in range(len(group)):
+        own, cause_of[n] = group[n], -1
+        if own < 0:
+            continue
+        for other in range(
+            base, len(kinds) if own >= base and number[own] < 0 else 0
+        ):  # a block and its step may both have moved
+            same = (
+                kinds[other, 0] == kinds[own, 0]
+                and kinds[other, 1] == kinds[own, 1]
+                and kinds[other, 2] == kinds[own, 2]
+            )
+            if number[other] >= 0 and same:
+                number[own] = number[other]
                 break
+        if number[own] < 0:
+            number[own] = found
+            causes[found, 0], causes[found, 1], causes[found, 2] = kinds[own, 0], kinds[own, 1], kinds[own, 2]
+            found += 1
+        cause_of[n] = number[own]
+    return found
 
-
+# %% ../../nbs/scoring/09_causes.ipynb #cell-38
 @inner
 def _told(at, what, node, edits):
     """The kind of a group of edits, and the nodes that it is about."""
@@ -1042,23 +1068,23 @@ def _told(at, what, node, edits):
         return _value_kind(at, at.e[i, TEXT], at.g[k, TEXT]), i, k
     if what == _EXTRA:
         return _step_kind(at, -1, node), -1, node
-    g = at.steps[node]
+    g = at.e[node, _PAIR]
     if what in (_MISSING, _WHOLE):
         return _step_kind(at, node, g), node, g
     lost, taken = _inside(at, node, g)
     about = lost if lost >= 0 else taken
     if about >= 0:  # what it holds did not move with it
-        return MISPLACED_STEP, about, at.steps[about]
+        return MISPLACED_STEP, about, at.e[about, _PAIR]
     return (WRONG_ORDER if _same_parent(at, node, g) else MISPLACED_STEP), node, g
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-37
+# %% ../../nbs/scoring/09_causes.ipynb #cell-39
 def find_causes(script: Script, lacking: Iterable[Lacking] = ()) -> list[Cause]:
     """What an analyst would call the edits of a script, in reading order. Their losses sum to 1 - FlowSim.
 
     lacking: what the generated flow uses and its environment lacks (`flows.unknown.unknown_names`).
     """
     pair, count = script.pair, len(script.nodes)
-    cause_of, rows = np.empty(count, np.int32), np.empty((count, 3), np.int32)
+    cause_of, rows = np.empty(count, np.int64), np.empty((count, 3), np.int64)
     lacks = lacking_nodes(pair.generated, lacking)
     found = causes_of(
         script.facts, pair.expected.rows, pair.generated.rows, script.mate, script.nodes, script.costs, lacks, cause_of, rows
@@ -1079,7 +1105,7 @@ def lacking_nodes(generated: Places, lacking: Iterable[Lacking]) -> np.ndarray:
         lacks[:] = [(role, generated.path(i)) in unknown for i, role in enumerate(generated.rows[:, ROLE].tolist())]
     return lacks
 
-# %% ../../nbs/scoring/09_causes.ipynb #cell-39
+# %% ../../nbs/scoring/09_causes.ipynb #cell-41
 _NAMES, _TITLES = tuple(KINDS), tuple(KINDS.values())
 
 

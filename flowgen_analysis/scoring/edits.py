@@ -23,6 +23,7 @@ from flowgen_analysis.scoring.tree import (
     END,
     HOLDER,
     INPUT,
+    IS_LOGIC,
     KIND,
     LABEL,
     PARENT,
@@ -30,6 +31,7 @@ from flowgen_analysis.scoring.tree import (
     STEP,
     TRIGGER,
     inner,
+    nothing,
     text_facts,
 )
 
@@ -38,11 +40,11 @@ _LOGIC_GROUP, _NEVER = 3, 6
 
 
 @inner
-def _group(row, logic):
+def _group(row, texts):
     """What may take a node's place: an action or subflow another, a trigger another, a logic step only its like."""
     if row[KIND] != 3:
         return -1 - row[KIND]
-    return 1 if row[ROLE] == TRIGGER else _LOGIC_GROUP if logic[row[LABEL]] else 2
+    return 1 if row[ROLE] == TRIGGER else _LOGIC_GROUP if texts[row[LABEL], IS_LOGIC] else 2
 
 
 @inner
@@ -69,7 +71,7 @@ def plain_changes(e, g):
 
 # %% ../../nbs/scoring/07_edits.ipynb #cell-05
 @njit(cache=True, nogil=True)
-def find_mates(e, g, change, logic):
+def find_mates(e, g, change, texts):
     """The expected node that each generated one is, or -1, in the cheapest and of these the most readable script."""
     n, m = len(g), len(e)
     steps_g, steps = 0, 0
@@ -79,15 +81,15 @@ def find_mates(e, g, change, logic):
         steps += e[j, KIND] == 3
     unit, named, placed, small = _weights(n, m, steps + steps_g, steps_g)
     delete, insert, both = np.empty(n, np.int64), np.empty(m, np.int64), np.empty(n * m, np.int64)
-    group_e, above_e = np.empty(m, np.int32), np.empty(m, np.int32)
+    group_e, above_e = np.empty(m, np.int64), np.empty(m, np.int64)
     for j in range(m):
         step = 1 if e[j, KIND] == 3 else 0
         insert[m - 1 - j] = unit * UNITS * (e[j, KIND] >= 2) + named * step + small * (1 + step)
-        group_e[j], above_e[j] = _group(e[j], logic), e[e[j, PARENT], LABEL]
+        group_e[j], above_e[j] = _group(e[j], texts), e[e[j, PARENT], LABEL]
     for i in range(n):
         step = 1 if g[i, KIND] == 3 else 0
         delete[n - 1 - i] = unit * UNITS * (g[i, KIND] >= 2) + named * step + small * (1 + step)
-        group, above, base = _group(g[i], logic), g[g[i, PARENT], LABEL], (n - 1 - i) * m + m - 1
+        group, above, base = _group(g[i], texts), g[g[i, PARENT], LABEL], (n - 1 - i) * m + m - 1
         for j in range(m):
             equal, like = g[i, LABEL] == e[j, LABEL], group == group_e[j]
             if step and e[j, KIND] == 3:
@@ -101,7 +103,7 @@ def find_mates(e, g, change, logic):
     first_g, roots_g = mirror(g[:, DEPTH])
     first_e, roots_e = mirror(e[:, DEPTH])
     cost, found = align_mirrored(first_g, roots_g, delete, first_e, roots_e, insert, both, True)
-    mate = np.full(n, -1, np.int32)
+    mate = nothing(n)
     for i in range(n):
         if found[n - 1 - i] >= 0:
             mate[i] = m - 1 - found[n - 1 - i]
@@ -114,7 +116,7 @@ def find_mates(e, g, change, logic):
 @njit(cache=True, nogil=True)
 def list_edits(mate, m):
     """The generated and the expected node of each edit, -1 for none, in reading order: mates stand so on both sides."""
-    found = np.empty((len(mate) + m, 2), np.int32)
+    found = np.empty((len(mate) + m, 2), np.int64)
     count = after = 0
     for i in range(len(mate) + 1):
         stop = m if i == len(mate) else mate[i]
@@ -133,7 +135,7 @@ def edit_costs(e, g, change, edits):
     """What each edit costs, in `UNITS`."""
     found = np.empty(len(edits), np.int64)
     for n in range(len(edits)):
-        i, j = edits[n]
+        i, j = edits[n, 0], edits[n, 1]
         if i >= 0 and j >= 0:
             found[n] = change[i, j]
         else:
@@ -184,7 +186,7 @@ class Script:
         e, g = pair.expected.rows, pair.generated.rows
         self.facts = text_facts(pair.expected.texts, np.concatenate((e, g)))
         change = np.ascontiguousarray(pair.costs.change, np.int64)
-        self.mate, cost = find_mates(e, g, change, self.facts.logic)
+        self.mate, cost = find_mates(e, g, change, self.facts.texts)
         self.nodes = list_edits(self.mate, len(e))
         self.costs, self.distance = edit_costs(e, g, change, self.nodes), cost / UNITS
 
@@ -227,15 +229,16 @@ def edit_script(
 @inner
 def _loose_subtrees(rows, mate):
     """The subtrees of steps none of whose nodes that cost something has a mate."""
-    found = []
+    found, count = np.empty(len(rows), np.int64), 0
     for i in range(len(rows)):
         if rows[i, ROLE] == STEP and mate[i] < 0:
             loose = True
             for k in range(i, rows[i, END]):
                 loose = loose and (mate[k] < 0 or rows[k, KIND] < 2)
             if loose:
-                found.append(i)
-    return found
+                found[count] = i
+                count += 1
+    return found[:count]
 
 
 @inner
@@ -245,56 +248,53 @@ def _same_shape(e, i, g, k):
     if size != g[k, END] - k:
         return False
     for n in range(size):
-        a, b = e[i + n], g[k + n]
-        if a[KIND] != b[KIND] or a[LABEL] != b[LABEL] or a[DEPTH] - e[i, DEPTH] != b[DEPTH] - g[k, DEPTH]:
+        a, b = i + n, k + n
+        deep = e[a, DEPTH] - e[i, DEPTH] == g[b, DEPTH] - g[k, DEPTH]
+        if e[a, KIND] != g[b, KIND] or e[a, LABEL] != g[b, LABEL] or not deep:
             return False
     return True
 
 # %% ../../nbs/scoring/07_edits.ipynb #cell-21
 @njit(cache=True, nogil=True)
-def find_moves(e, g, of_e, of_g, edits):
+def find_moves(e, g, mate, edits):
     """The expected and the generated step of each subtree that a script deletes at one place and inserts, equal, at another."""
-    left, right = _loose_subtrees(g, of_g), _loose_subtrees(e, of_e)
+    of = nothing(len(e))
+    for k in range(len(g)):
+        if mate[k] >= 0:
+            of[mate[k]] = k
+    left, right = _loose_subtrees(g, mate), _loose_subtrees(e, of)
     taken_e, taken_g = np.zeros(len(e), np.bool_), np.zeros(len(g), np.bool_)
-    mate = np.full(len(e), -1, np.int32)
-    order = np.argsort(np.array([-(e[i, END] - i) * len(e) + i for i in right], np.int64))
-    for n in order:
-        i = right[n]
+    to, gone = nothing(len(e)), nothing(len(g))
+    largest = np.empty(len(right), np.int64)
+    for n in range(len(right)):
+        largest[n] = (right[n] - e[right[n], END]) * len(e) + right[n]
+    largest.sort()
+    for key in largest:
+        i = key % len(e)
         if taken_e[i]:
             continue
         for k in left:
             if not taken_g[k] and _same_shape(e, i, g, k):
                 taken_e[i : e[i, END]] = True
                 taken_g[k : g[k, END]] = True
-                mate[i] = k
+                to[i], gone[k] = k, i
                 break
-    count = 0
-    found = np.empty((len(right), 2), np.int32)
-    gone = np.full(len(g), -1, np.int32)
-    for i in range(len(e)):
-        if mate[i] >= 0:
-            gone[mate[i]] = i
+    count, found = 0, np.empty((len(right), 2), np.int64)
     for n in range(len(edits)):
         k, i = edits[n, 0], edits[n, 1]
-        if i >= 0 and mate[i] >= 0 and mate[i] < len(g):
-            found[count, 0], found[count, 1] = i, mate[i]
+        i = i if i >= 0 and to[i] >= 0 else gone[k] if k >= 0 else -1
+        if i >= 0:
+            found[count, 0], found[count, 1] = i, to[i]
             count += 1
-            gone[mate[i]] = -1
-        elif k >= 0 and gone[k] >= 0:
-            found[count, 0], found[count, 1] = gone[k], k
-            count += 1
-            mate[gone[k]] = -1
-            gone[k] = -1
+            gone[to[i]] = to[i] = -1
     return found[:count]
 
 
 def moves(found: Script) -> list[Move]:
     """The subtrees that a script deletes at one place and inserts, equal, at another."""
     expected, generated, nodes = found.pair.expected, found.pair.generated, found.nodes
-    of_e = np.full(len(expected), -1, np.int32)
-    of_e[found.mate[found.mate >= 0]] = np.flatnonzero(found.mate >= 0)
     pairs = []
-    for e, g in find_moves(expected.rows, generated.rows, of_e, found.mate, nodes).tolist():
+    for e, g in find_moves(expected.rows, generated.rows, found.mate, nodes).tolist():
         size = expected.rows[e, END] - e
         lost, come = (
             (nodes[:, n] >= top) & (nodes[:, n] < top + size) & (nodes[:, 1 - n] < 0) for n, top in ((0, g), (1, e))

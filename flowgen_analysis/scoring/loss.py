@@ -193,32 +193,36 @@ def _explain_pairs(facts, rows, starts, pairs, lacks, lacks_starts, wanted):
     """Explain pairs of flows (expected, generated), and undo in each what is `wanted`, a row of kinds a repair."""
     sums, ends = np.zeros((len(pairs), 2), np.int64), np.zeros(len(pairs), np.int64)
     scores = np.full((len(pairs), len(wanted)), -1.0)
-    causes, losses, total = np.empty((64, 4), np.int32), np.empty(64), 0
-    nothing = np.zeros((0, 0), np.int64)
+    room, total = 0, 0
     for p in range(len(pairs)):
-        one, two = pairs[p]
+        one, two = pairs[p, 0], pairs[p, 1]
+        room += starts[one + 1] - starts[one] + starts[two + 1] - starts[two]
+    causes, losses = np.zeros((room, 4), np.int64), np.zeros(room)
+    hard, no_lack = np.zeros((0, 0), np.int64), np.zeros(room, np.bool_)
+    for p in range(len(pairs)):
+        one, two = pairs[p, 0], pairs[p, 1]
         e, g = rows[starts[one] : starts[one + 1]], rows[starts[two] : starts[two + 1]]
         change = plain_changes(e, g)
-        mate, distance = find_mates(e, g, change, facts.logic)
+        mate, distance = find_mates(e, g, change, facts.texts)
         edits = list_edits(mate, len(e))
         cost = edit_costs(e, g, change, edits)
-        cause_of, found = np.empty(len(edits), np.int32), np.empty((len(edits), 3), np.int32)
-        lack = lacks[lacks_starts[p] : lacks_starts[p + 1]] if len(lacks) else np.zeros(len(g), np.bool_)
+        cause_of, found = np.empty(len(edits), np.int64), np.empty((len(edits), 3), np.int64)
+        lack = lacks[lacks_starts[p] : lacks_starts[p + 1]] if len(lacks) else no_lack
         count = causes_of(facts, e, g, mate, edits, cost, lack, cause_of, found) if distance else 0
-        size = (e[:, KIND] >= 2).sum() + (g[:, KIND] >= 2).sum()
-        if total + count > len(causes):
-            causes = np.concatenate((causes, np.empty((len(causes) + count, 4), np.int32)))
-            losses = np.concatenate((losses, np.empty(len(losses) + count)))
+        kinds, size = np.empty(count, np.int64), 0
+        for i in range(len(e)):
+            size += e[i, KIND] >= 2
+        for k in range(len(g)):
+            size += g[k, KIND] >= 2
         for c in range(count):
-            causes[total + c, :3], causes[total + c, 3], losses[total + c] = found[c], 0, 0.0
+            kinds[c] = causes[total + c, 0] = found[c, 0]
+            causes[total + c, 1], causes[total + c, 2] = found[c, 1], found[c, 2]
         for n in range(len(edits) if count else 0):
             if cause_of[n] >= 0:
                 causes[total + cause_of[n], 3] += 1
                 losses[total + cause_of[n]] += cost[n] / UNITS / size
-        kinds = found[:count, 0].copy()
         for r in range(len(wanted) if count else 0):
-            if wanted[r][kinds].any():
-                scores[p, r] = repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted[r], nothing)
+            scores[p, r] = repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted[r], hard)
         total += count
         sums[p, 0], sums[p, 1], ends[p] = distance, size, total
     return _Explained(sums, ends, scores, causes[:total], losses[:total])

@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['KIND_BITS', 'Role', 'ROLES', 'inner', 'DEPTH', 'KIND', 'ROLE', 'LABEL', 'TEXT', 'INPUT', 'CLAUSE', 'AT', 'PART',
            'HEAD', 'RAW', 'PARENT', 'HOLDER', 'END', 'FRAME_ROLE', 'TRIGGER', 'STEP', 'INPUTS', 'INPUT_ROLE', 'QUERY',
-           'LOGICAL', 'FIELD', 'OPERATOR', 'VALUE', 'UNPARSED', 'IS_PILL', 'IS_TABLE', 'IS_COLUMN', 'NAMED', 'Kind',
-           'Tree', 'Encoder', 'drawn', 'Place', 'Texts', 'Nodes', 'encode', 'Places', 'places', 'depths', 'rearranged',
-           'outline_places', 'outlines', 'pill_heads', 'Facts', 'text_facts']
+           'LOGICAL', 'FIELD', 'OPERATOR', 'VALUE', 'UNPARSED', 'IS_PILL', 'IS_TABLE', 'IS_COLUMN', 'NAMED', 'LETTERS',
+           'TOKENS', 'PILLS', 'CLAUSES', 'TEMPLATE', 'BARE', 'SAME_PILLS', 'FLAGS', 'IS_QUERY', 'IS_LOGIC', 'TO',
+           'Kind', 'Tree', 'Encoder', 'drawn', 'Place', 'nothing', 'Texts', 'Nodes', 'encode', 'Places', 'places',
+           'depths', 'rearranged', 'outline_places', 'outlines', 'pill_heads', 'Facts', 'text_facts']
 
 # %% ../../nbs/scoring/00_tree.ipynb #cell-02
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import count
 from operator import attrgetter, itemgetter
@@ -184,6 +185,16 @@ class Place(NamedTuple):
 inner: Any = njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """Compile a function that only compiled code calls: in half the time, without the way in from Python."""
 
+
+@inner
+def nothing(n):
+    """n numbers, -1 each."""
+    found = np.empty(n, np.int64)
+    for i in range(n):
+        found[i] = -1
+    return found
+
+
 DEPTH, KIND, ROLE, LABEL, TEXT, INPUT, CLAUSE, AT, PART, HEAD, RAW, PARENT, HOLDER, END = range(14)
 FRAME_ROLE, TRIGGER, STEP, INPUTS, INPUT_ROLE, QUERY, LOGICAL, FIELD, OPERATOR, VALUE, UNPARSED = range(11)
 _WIDTH = END + 1
@@ -212,7 +223,7 @@ class Texts(dict[str, int]):
             rows = [top, (1, Kind.FREE, INPUTS, self["inputs"], 0, 0, 1, 0, 0, 0, 0)]
             for at, (name_, value) in sorted(enumerate(pairs), key=lambda pair: pair[1][0]):
                 self._add(rows, at, name_, value)
-            found = self.blocks[kind, name, pairs] = np.array(rows, np.int32)
+            found = self.blocks[kind, name, pairs] = np.array(rows, np.int64)
         return found
 
     def _add(self, rows: list[tuple[int, ...]], at: int, name: str, value: str) -> None:
@@ -278,13 +289,13 @@ def encode(flows: Iterable[Flow], texts: Texts) -> Nodes:
             tops.append((rows, len(block), depth + 2, index, texts[f"step_{step.step}"]))
             rows += len(block)
         starts.append(rows)
-    found = np.zeros((rows, _WIDTH), np.int32)
+    found = np.zeros((rows, _WIDTH), np.int64)
     if rows:
         found[:, :PARENT] = np.concatenate(blocks)
     if tops:
         at, sizes, depths, indices, heads = np.array(tops, np.int64).T
         below = np.repeat(at - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        found[below, DEPTH] += np.repeat(depths, sizes).astype(np.int32)
+        found[below, DEPTH] += np.repeat(depths, sizes)
         found[at, AT], found[at, HEAD] = indices, heads
     ends = np.array(starts, np.int64)
     _link(found, ends)
@@ -293,18 +304,18 @@ def encode(flows: Iterable[Flow], texts: Texts) -> Nodes:
 
 def _frame(texts: Texts, *labels: str) -> np.ndarray:
     return np.array(
-        [(n, Kind.FRAME, FRAME_ROLE, texts[t], 0, 0, 1, 0, 0, 0, 0) for n, t in enumerate(labels)], np.int32
+        [(n, Kind.FRAME, FRAME_ROLE, texts[t], 0, 0, 1, 0, 0, 0, 0) for n, t in enumerate(labels)], np.int64
     )
 
 # %% ../../nbs/scoring/00_tree.ipynb #cell-22
 @njit(cache=True, nogil=True)
 def _link(rows, starts):
     """Fill in parent, holder and end of subtree of each node."""
-    above = np.empty(len(rows) + 1, np.int32)
+    above = np.empty(len(rows) + 1, np.int64)
     for f in range(len(starts) - 1):
         first, end = starts[f], starts[f + 1]
         for i in range(first, end):
-            node, depth = np.int32(i - first), rows[i, DEPTH]
+            node, depth = i - first, rows[i, DEPTH]
             above[depth] = node
             rows[i, PARENT] = above[depth - 1] if depth else -1
             holder = rows[first + rows[i, PARENT], HOLDER] if depth else -1
@@ -402,30 +413,22 @@ def pill_heads(text: str) -> list[str]:
     return _HEAD.findall(text)
 
 
+# columns of `Facts.texts`; TOKENS, PILLS and CLAUSES are where its part of `lists` begins, and end where that of the next does
+LETTERS, TOKENS, PILLS, CLAUSES, TEMPLATE, BARE, SAME_PILLS, FLAGS, IS_QUERY, IS_LOGIC, TO = range(11)
+
+
 class Facts(NamedTuple):
-    """What compiled code knows of each text. letters: all texts as UTF-8, from `starts`. tokens: what a text consists of, from
-    `token_starts`: a piece, what a pill names, a piece, …; nothing where no pill names anything. pills: from `pill_starts`.
-    template, bare: the text with its pills empty, or gone. row: the same number for the same pills. flags: `IS_PILL`, ….
-    clauses: field, operator and value of the query that it is, sorted, from `clause_starts`; is_query: whether it is one. logic:
-    whether it labels a logic step. names: the labels of `NAMED`, -1 where there is none. to: room for what pills name elsewhere.
+    """What compiled code knows of each text. texts: a row a text and one behind them, columns from LETTERS to TO. letters: all
+    texts as UTF-8. lists: TOKENS, what a text consists of (a piece, what a pill names, a piece, …; nothing where no pill names
+    anything); PILLS; CLAUSES, field, operator and value of the query that it is (IS_QUERY), sorted. TEMPLATE, BARE: the text with
+    its pills empty, or gone. SAME_PILLS: the same number for the same pills. FLAGS: `IS_PILL`, …. IS_LOGIC: whether it labels a
+    logic step. TO: room for what pills name elsewhere. names: the labels of `NAMED`, -1 where there is none.
     """
 
+    texts: np.ndarray
     letters: np.ndarray
-    starts: np.ndarray
-    tokens: np.ndarray
-    token_starts: np.ndarray
-    pills: np.ndarray
-    pill_starts: np.ndarray
-    template: np.ndarray
-    bare: np.ndarray
-    row: np.ndarray
-    flags: np.ndarray
-    clauses: np.ndarray
-    clause_starts: np.ndarray
-    is_query: np.ndarray
-    logic: np.ndarray
+    lists: np.ndarray
     names: np.ndarray
-    to: np.ndarray
 
 # %% ../../nbs/scoring/00_tree.ipynb #cell-29
 def text_facts(texts: Texts, nodes: np.ndarray) -> Facts:
@@ -448,40 +451,24 @@ def text_facts(texts: Texts, nodes: np.ndarray) -> Facts:
             given[number] = texts[_PILL.sub("{{}}", text)], texts[_PILL.sub("", text)], of, IS_PILL * is_pill
         number += 1
     size = len(texts.all)
-    template, bare = np.arange(size, dtype=np.int32), np.arange(size, dtype=np.int32)
-    row, flags, is_query = np.zeros(size, np.int32), np.zeros(size, np.uint8), np.zeros(size, bool)
+    encoded = [t.encode("utf-8", "surrogatepass") for t in texts.all]
+    rows = np.zeros((size + 1, TO + 1), np.int64)
+    rows[1:, LETTERS] = np.cumsum([len(t) for t in encoded])
+    rows[:, TEMPLATE] = rows[:, BARE] = np.arange(size + 1)
     for n, facts in given.items():
-        template[n], bare[n], row[n], flags[n] = facts
-    is_query[list(clauses)] = True
+        rows[n, [TEMPLATE, BARE, SAME_PILLS, FLAGS]] = facts
     for n in np.unique(nodes[:, INPUT]).tolist():
         name = texts.all[n]
-        flags[n] |= IS_TABLE * is_table_input(name) | IS_COLUMN * is_column_input(name)
-    encoded = [t.encode("utf-8", "surrogatepass") for t in texts.all]
-    starts = np.concatenate(([0], np.cumsum([len(t) for t in encoded], dtype=np.int64)))
-    letters = np.frombuffer(b"".join(encoded), np.uint8)
-    logic = np.array([t.startswith("flowlogic___") for t in texts.all])
-    names = np.array([texts.get(name, -1) for name in NAMED], np.int64)
-    rows = [_rows(found, size) for found in (tokens, pills, clauses)]
-    return Facts(
-        letters,
-        starts,
-        *rows[0],
-        *rows[1],
-        template,
-        bare,
-        row,
-        flags,
-        *rows[2],
-        is_query,
-        logic,
-        names,
-        np.full(size, -1, np.int32),
-    )
-
-
-def _rows(found: Mapping[int, Sequence[int]], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of numbers end to end, and where each begins; none for a number that has none."""
-    counts = np.zeros(size + 1, np.int64)
-    for number, row in found.items():
-        counts[number + 1] = len(row)
-    return np.array([n for number in sorted(found) for n in found[number]], np.int32), np.cumsum(counts)
+        rows[n, FLAGS] |= IS_TABLE * is_table_input(name) | IS_COLUMN * is_column_input(name)
+    rows[list(clauses), IS_QUERY] = 1
+    rows[:-1, IS_LOGIC] = [t.startswith("flowlogic___") for t in texts.all]
+    rows[:, TO] = -1
+    end = 0
+    for column, found in ((TOKENS, tokens), (PILLS, pills), (CLAUSES, clauses)):
+        for n, row in found.items():
+            rows[n + 1, column] = len(row)
+        rows[:, column] = end + np.cumsum(rows[:, column])
+        end = rows[-1, column]
+    parts = [found[n] for found in (tokens, pills, clauses) for n in sorted(found)]
+    letters, names = np.frombuffer(b"".join(encoded), np.uint8), [texts.get(name, -1) for name in NAMED]
+    return Facts(rows, letters, np.array([n for part in parts for n in part], np.int64), np.array(names, np.int64))

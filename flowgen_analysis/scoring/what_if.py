@@ -30,9 +30,11 @@ from flowgen_analysis.scoring.tree import (
     ROLE,
     STEP,
     TEXT,
+    TOKENS,
     TRIGGER,
     Place,
     inner,
+    nothing,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def _plant(e, g, mate):
     """The generated tree before any edit."""
     n, m = len(g), len(e)
     top = n + m
-    links = np.full((6, top + 1), -1, np.int32)
+    links = nothing(6 * (top + 1)).reshape(6, top + 1)
     tree = _Forest(
         e,
         links[0],
@@ -69,8 +71,8 @@ def _plant(e, g, mate):
         links[3],
         links[4],
         links[5],
-        np.arange(top, dtype=np.int32),
-        np.full(m, -1, np.int32),
+        np.arange(top),
+        nothing(m),
     )
     for i in range(n):
         above = g[i, PARENT] if i else top
@@ -132,17 +134,18 @@ def _insert(tree, i):
     """Bring in the expected node i; the nodes above it that are to come have come."""
     e, top = tree.e, len(tree.parent) - 1
     new = top - len(e) + i
-    below = []
+    below, count = np.empty(e[i, END] - i, np.int64), 0
     k = i + 1
     while k < e[i, END]:
         if tree.present[k] >= 0:
-            below.append(tree.present[k])
+            below[count] = tree.present[k]
+            count += 1
             k = e[k, END]
         else:
             k += 1
     holder = first = last = -1
-    if below:
-        holder, first, last = _span(tree, i, below)
+    if count:
+        holder, first, last = _span(tree, i, below[:count])
     if first < 0:
         holder, before, after = _gap(tree, i)
         _hang(tree, new, holder, before, after)
@@ -162,7 +165,7 @@ def _insert(tree, i):
 def _span(tree, i, below):
     """The children of one node that i shall hold: the longest row of them with nothing in it that is not i's; -1 for none."""
     size = len(tree.parent)
-    above, wanted = np.zeros(size, np.int32), np.zeros(size, np.bool_)
+    above, wanted = np.zeros(size, np.int64), np.zeros(size, np.bool_)
     for n in range(len(below)):
         wanted[below[n]] = True
         node = tree.parent[below[n]]
@@ -200,8 +203,8 @@ def _gap(tree, i):
     above = e[i, PARENT]
     while above >= 0 and tree.present[above] < 0:
         above = e[above, PARENT]
-    holder, end = (tree.present[above], e[above, END]) if above >= 0 else (np.int32(top), np.int32(len(e)))
-    before = behind = np.int32(-1)
+    holder, end = (tree.present[above], e[above, END]) if above >= 0 else (top, len(e))
+    before = behind = -1
     for k in range(i - 1, above, -1):
         if tree.present[k] >= 0 and e[k, END] <= i:
             before = tree.present[k]
@@ -212,7 +215,7 @@ def _gap(tree, i):
             break
     node = before if before >= 0 else behind
     if node < 0 or not _is_below(tree, node, holder):
-        return holder, tree.last[holder], np.int32(-1)
+        return holder, tree.last[holder], -1
     child, parent = node, tree.parent[node]
     while parent != holder and not (before >= 0 and behind >= 0 and _is_below(tree, behind, parent)):
         child, parent = parent, tree.parent[parent]
@@ -242,8 +245,7 @@ def _applied(e, g, mate, edits, chosen):
     for x in range(len(edits)):
         if chosen[x] and edits[x, 0] < 0:
             _insert(tree, edits[x, 1])
-    found = np.empty((n + len(e), 3), np.int32)
-    number = np.full(len(tree.parent), -1, np.int32)
+    found, number = np.empty((n + len(e), 3), np.int64), nothing(len(tree.parent))
     count, top = 0, len(tree.parent) - 1
     node = tree.first[top]
     while node >= 0:
@@ -328,7 +330,7 @@ def _edits_of(e, g, edits, cost, cause_of, chosen):
 @inner
 def _named_right(e, g, rows, right):
     """Mark the expected steps and trigger that a pill would name as it should in a tree of these rows."""
-    rank, count = np.full(len(e), -1, np.int32), 0
+    rank, count = nothing(len(e)), 0
     for i in range(len(e)):
         if e[i, ROLE] == STEP:
             rank[i] = count
@@ -348,7 +350,7 @@ def _named_right(e, g, rows, right):
 @inner
 def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
     """Choose the pills that were put off, and are right in the tree after these edits as they were not in the generated one."""
-    rows = np.empty((len(g), 3), np.int32)
+    rows = np.empty((len(g), 3), np.int64)
     for k in range(len(g)):
         rows[k, 0], rows[k, 1], rows[k, 2] = k, -1, mate[k]
     before, now = np.zeros(len(e), np.bool_), np.zeros(len(e), np.bool_)
@@ -362,21 +364,21 @@ def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
         k, i = edits[x, 0], edits[x, 1]
         if i >= 0:
             text = e[i, TEXT]
-            for t in range(facts.token_starts[text] + 1, facts.token_starts[text + 1], 2):
+            for t in range(facts.texts[text, TOKENS] + 1, facts.texts[text + 1, TOKENS], 2):
                 step = -1
                 for s in range(len(e)):
-                    if (e[s, ROLE] == STEP or e[s, ROLE] == TRIGGER) and e[s, HEAD] == facts.tokens[t]:
+                    if (e[s, ROLE] == STEP or e[s, ROLE] == TRIGGER) and e[s, HEAD] == facts.lists[t]:
                         step = s
                 if step >= 0:
                     fine[c] = fine[c] and now[step]
                     better[c] = better[c] or not before[step]
         if k >= 0:
             text = g[k, TEXT]
-            for t in range(facts.token_starts[text] + 1, facts.token_starts[text + 1], 2):
+            for t in range(facts.texts[text, TOKENS] + 1, facts.texts[text + 1, TOKENS], 2):
                 for y in range(len(edits)):
                     s = edits[y, 0]
                     if taken[y] and edits[y, 1] < 0 and (g[s, ROLE] == STEP or g[s, ROLE] == TRIGGER):
-                        better[c] = better[c] or g[s, HEAD] == facts.tokens[t]
+                        better[c] = better[c] or g[s, HEAD] == facts.lists[t]
     for c in range(len(kinds)):
         if kinds[c] == FOLLOWING_PILL and fine[c] and better[c]:
             chosen[c] = True
@@ -386,14 +388,14 @@ def _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen):
 def _is_mapping(e, rows):
     """Whether the nodes that are expected ones stand above and behind each other as these do."""
     n = len(rows)
-    ends, depths = np.empty(n, np.int32), np.zeros(n, np.int32)
+    ends, depths = np.empty(n, np.int64), np.zeros(n, np.int64)
     for k in range(n):
         ends[k] = k + 1
         depths[k] = depths[rows[k, 1]] + 1 if rows[k, 1] >= 0 else 0
     for k in range(n - 1, 0, -1):
         if rows[k, 1] >= 0:
             ends[rows[k, 1]] = max(ends[rows[k, 1]], ends[k])
-    behind = np.full(n, -1, np.int32)
+    behind = nothing(n)
     last = -1
     for k in range(n):
         of = rows[k, 2]
@@ -410,7 +412,7 @@ def _is_mapping(e, rows):
             last = behind[k]
     return True
 
-
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-18
 @njit(cache=True, nogil=True)
 def repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted, soft):
     """FlowSim once the mistakes of the `wanted` kinds are undone, and what depends on them; -1 where nothing changes.
@@ -418,15 +420,23 @@ def repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted, soft
     FlowSim's distance is a metric: where what is left of a script is a mapping, it is what is left of its cost. Else, and where
     `soft` says what a node (generated, then expected) costs to change into an expected one, the trees are aligned.
     """
-    chosen = _choose(e, edits, cause_of, kinds, wanted)
-    if not chosen.any():
+    some = puts_off = False
+    for c in range(len(kinds)):
+        some, puts_off = some or wanted[kinds[c]], puts_off or kinds[c] == FOLLOWING_PILL
+    if not some:
         return -1.0
+    chosen = _choose(e, edits, cause_of, kinds, wanted)
     taken = _edits_of(e, g, edits, cost, cause_of, chosen)
-    if (kinds == FOLLOWING_PILL).any():
+    if puts_off:
         _put_right(facts, e, g, mate, edits, cause_of, kinds, taken, chosen)
         taken = _edits_of(e, g, edits, cost, cause_of, chosen)
+    some = False
+    for c in range(len(kinds)):
+        some = some or chosen[c]
+    if not some:
+        return -1.0
     rows = _applied(e, g, mate, edits, taken)
-    size, left = 0, np.int64(0)
+    size, left = 0, 0
     for i in range(len(e)):
         size += e[i, KIND] >= 2
     for k in range(len(rows)):
@@ -439,12 +449,12 @@ def repaired_score(facts, e, g, mate, edits, cost, cause_of, kinds, wanted, soft
         left = _aligned(e, g, rows, soft)
     return 1 - left / UNITS / size if size else 1.0
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-18
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-19
 @inner
 def _aligned(e, g, rows, soft):
     """What the cheapest edits of a tree of these rows cost, in `UNITS`."""
     n, m = len(rows), len(e)
-    look = np.empty((n, g.shape[1]), np.int32)
+    look = np.empty((n, g.shape[1]), np.int64)
     for k in range(n):
         look[k] = g[rows[k, 0]] if rows[k, 0] < len(g) else e[rows[k, 0] - len(g)]
         look[k, DEPTH] = look[rows[k, 1], DEPTH] + 1 if rows[k, 1] >= 0 else 0
@@ -455,7 +465,7 @@ def _aligned(e, g, rows, soft):
     flat = change.ravel()[::-1].copy()
     return align_mirrored(first, roots, delete, first_e, roots_e, insert, flat, False)[0]
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-19
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-20
 NUMBERS = {kind: n for n, kind in enumerate(KINDS)}
 
 
@@ -480,16 +490,16 @@ def repaired(found: "Explanation", kinds: Collection[str]) -> float:
     script = found.script
     if script is None:
         return 1.0 if "unreadable" in {c.kind for c in found.causes} & set(kinds) else found.score
-    cause_of = np.full(len(script.nodes), -1, np.int32)
+    cause_of = np.full(len(script.nodes), -1, np.int64)
     for n, cause in enumerate(found.causes):
         cause_of[list(cause.edits)] = n
     score = repaired_score(
         script.facts, script.pair.expected.rows, script.pair.generated.rows, script.mate, script.nodes, script.costs, cause_of,
-        np.array([NUMBERS[c.kind] for c in found.causes], np.int32), kind_mask(kinds), soft_changes(script.pair, found.options),
+        np.array([NUMBERS[c.kind] for c in found.causes], np.int64), kind_mask(kinds), soft_changes(script.pair, found.options),
     )  # fmt: skip
     return found.score if score < 0 else score
 
-# %% ../../nbs/scoring/11_what_if.ipynb #cell-28
+# %% ../../nbs/scoring/11_what_if.ipynb #cell-29
 PERFECT = {
     "perfect triggers": ("wrong_trigger",),
     "perfect step names": ("wrong_step", "unknown_step"),
