@@ -56,12 +56,13 @@ from .scoring.metrics import Metric
 from .scoring.scores import Scores
 from .scoring.what_if import Repairs
 from .study import Judging, Study
+from .widgets.bundle import write_bundle
 from .widgets.bus import bus_of
 from .widgets.explorer.explorer import Explorer
 from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import Verdict
 from .widgets.rater import Rater
-from .widgets.sheets import Shared, related
+from .widgets.sheets import Shared, Told, related
 from .widgets.tagger.agreement import agreement_html
 from .widgets.tagger.board import CodeBoard
 from .widgets.tagger.queue import is_by_score
@@ -421,6 +422,13 @@ class Workbench(Answers):
         if stop is not None and stop():
             raise InputError("report", "was cancelled")
         return write_report(content, path, more=more, project=self.project.root, options=options, stop=stop)
+
+    def bundle(
+        self, folder: str | Path, models: Sequence[str] = (), title: str = "", progress: Told | None = None
+    ) -> Path:
+        """Write the workbench as files that open from disk, without Python: verdict, boards, samples, every flow beside what was
+        expected. Returns the page. Arguments as in `widgets.bundle.write_bundle`. Raises `InputError`."""
+        return write_bundle(self.study, folder, models, title, progress)
 
     def report_content(self, **options) -> Content:
         """What a report says, as data. Options as in `reports.build.build`: title, author, date, baseline, samples. Raises

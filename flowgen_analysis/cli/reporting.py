@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, say, say_left_out
+from .app import HERE, JsonOption, RootOption, app, print_json, progress_bar, say, say_left_out
 from ..flows.files import InputError, visible
 from ..project import Project
 from ..reports.content import number
@@ -49,6 +49,10 @@ def report_command(
     date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the workbench into this folder instead, as files that open from disk."),
+    ] = None,
     fail_on_worse: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="With --compare: exit with 1 where more than N generations got worse."),
@@ -70,14 +74,18 @@ def report_command(
     check_form(path)
     wb = Workbench.open(root, dataset)
     say_left_out(wb.study.samples.aside)
-    written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples)
+    if bundle:
+        with progress_bar("samples") as progress:
+            written = wb.bundle(bundle, title=title, progress=progress)
+    else:
+        written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:
         say(f"wrote {written}")
     return 0
 
-
+# %% ../../nbs/cli/07_reporting.ipynb #cell-06
 def _check_head(title: str, author: str, date: str) -> None:
     """Raise `InputError` for a title or an author with what is no text, and for a date that is none."""
     for option, said in (("--title", title), ("--author", author)):
@@ -88,7 +96,7 @@ def _check_head(title: str, author: str, date: str) -> None:
             return
     raise InputError("--date", f"is {visible(date)[:40]!r}", "a date such as 2026-01-31")
 
-# %% ../../nbs/cli/07_reporting.ipynb #cell-06
+# %% ../../nbs/cli/07_reporting.ipynb #cell-07
 def _compare(paths: tuple[Path, Path], dataset: str, root: Path, output: Path | None, date: str, as_json: bool) -> int:
     """Compare two sides: to a file, as JSON, or as lines. Returns how many generations got worse."""
     if output:

@@ -59,7 +59,7 @@ def board_html(
     searched for: the features alone."""
     found, waits = found or Board(0, 0, pl.DataFrame({"board": []})), found is None
     empty = found.frame.is_empty() and not waits
-    nothing = f'<p class="fg-empty">Nothing stands out from chance for {escape(about)}.</p>' if empty else ""
+    nothing = f'<p class="fg-empty">{escape(about)}: nothing stands out from chance.</p>' if empty else ""
     if found.frame.is_empty() and features is None:
         return "" if waits else f'{nothing}<p class="fg-caption">{escape(found.family)}</p>'
     rows = list(found.frame.iter_rows(named=True))

@@ -59,7 +59,7 @@ def test_one_slice_holds_in_every_tab_and_in_the_address(opened: Watched):
     watched = opened.start()
     page = watched.page
     tab(watched, "Discover")
-    page.wait_for_selector(".fg-answer .fg-empty:has-text('Nothing stands out from chance')")
+    page.wait_for_selector(".fg-answer .fg-empty:has-text('nothing stands out from chance')")
     page.locator(".fg-board [data-slice=foreach]").click()
     field = page.locator("input.fg-slice")
     expect(field).to_have_value("foreach")
