@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from work import growth
 
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
 from flowgen_analysis.flows.dataset import check_expected, load_runs, load_samples, save_run
