@@ -12,7 +12,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT, SHARED, json_lines
+from shared import ROOT, SHARED, examples, json_lines
 from work import ends, growth
 
 from flowgen_analysis.flows import mending
@@ -246,7 +246,7 @@ def test_a_hundred_thousand_mutated_inputs(seed):
     assert sum(fuzz(10_000, seed).values()) == 10_000
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(st.lists(st.sampled_from(BITS) | st.text(max_size=5), max_size=60).map("".join))
 def test_any_text(text):
     judge(text)
@@ -257,7 +257,7 @@ keys = st.sampled_from(KEYS)
 anything = st.recursive(plain, lambda x: st.lists(x, max_size=4) | st.dictionaries(keys, x, max_size=5), max_leaves=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(anything)
 def test_any_data(data):
     if data is not None and not isinstance(data, str):

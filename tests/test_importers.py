@@ -235,7 +235,7 @@ def test_real_definitions():
 # Any graph at all
 
 
-@settings(max_examples=examples(40, 150), deadline=None)
+@settings(max_examples=examples(20, 150), deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 14))
 def test_any_run_order_is_accounted_for(tmp_path_factory, rng: random.Random, n: int):
     outcomes = [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT, SHARED, json_lines, needs_shared
+from shared import ROOT, SHARED, examples, json_lines, needs_shared
 from strategies import flows
 from work import growth
 
@@ -297,7 +297,7 @@ values = st.sampled_from(["", "{{step_1.x}}", "{{step_2.x}} {{step_7.x}}", "{{tr
 numbers = st.integers(-1, 8)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(200, 2000), deadline=None)
 @given(st.lists(st.tuples(numbers, names, st.none() | numbers, values), max_size=12), st.sampled_from([None, "daily"]))
 def test_any_flow_is_judged(steps, trigger):
     found = problems(flow(*steps, trigger=trigger))

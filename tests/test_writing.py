@@ -87,7 +87,7 @@ WRITES = {
     "report .zip": ["report", "test", "-o", "out/r.zip"],
     "report, tables": ["report", "test", "-o", "out/tables"],
     "generate": ["generate", "test", "-m", "rules"],
-    "datasets make": ["datasets", "make", "ood"],
+    "datasets make": ["datasets", "make", "synthetic"],
     "training-set": ["training-set", "test", "-o", "out/set", "--allow-held-out"],
     "init": ["init", "out/new"],
 }
