@@ -350,11 +350,12 @@ GROWS = {
 
 @pytest.mark.parametrize("name", GROWS)
 @pytest.mark.fault(
-    "Bad files: what a model wrote, made to be slow, and twice as long", "less than three times the work, in lines run"
+    "Bad files: what a model wrote, made to be slow, and twice as long",
+    "less than 2.5 times the work, in lines of Python run",
 )
 def test_hostile_input_costs_what_its_length_is(name):
     read = read_reply if isinstance(GROWS[name](1), str) else read_data
-    assert growth(read, GROWS[name], 300) < 3
+    assert growth(read, GROWS[name], 300) < 2.5
 
 
 @pytest.mark.parametrize(
