@@ -14,9 +14,11 @@ def pytest_configure(config: pytest.Config) -> None:
     shared.LONG = config.option.markexpr != "not verify"
 
 
-# The files that take longest, longest first: whoever is done takes the next, so that none is left with a long one at the end.
-_LONG = ("test_notebooks", "test_tagger", "test_reports", "test_batch", "test_workbench", "test_model_runs", "test_flow_diff_page",
-         "test_app", "test_report", "test_discovery", "test_models", "test_one_answer")  # fmt: skip
+# The files that take longest come first, so that none is left with a long one at the end; those that want JupyterLab
+# follow each other, so that while one worker runs the notebooks the other starts it once.
+_LONG = ("test_notebooks", "test_tagger", "test_workbench", "test_flow_diff_page", "test_serving", "test_app", "test_report",
+         "test_reports", "test_batch", "test_model_runs", "test_models", "test_writing", "test_changes", "test_bad_files",
+         "test_board", "test_network", "test_causes", "test_one_answer", "test_learned", "test_discovery")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flowgen_analysis import Workbench
@@ -21,7 +22,7 @@ COMMANDS = {
 }
 
 
-def write_everything(project: Path, folder: Path, date: str, forms: list[str]) -> None:
+def write_everything(project: Path, folder: Path, date: str, forms: Sequence[str]) -> None:
     """A report in these forms, every command's JSON and a kept finding, in a copy of the project at `folder`."""
     shutil.copytree(project, folder)
     os.chdir(folder)

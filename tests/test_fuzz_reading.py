@@ -1,4 +1,4 @@
-"""Whatever a model writes is read, judged and scored, or it is unreadable with a reason: soon, and in little memory.
+"""Whatever a model writes is read, judged and scored, or it is unreadable with a reason: without hanging, and in little memory.
 
 Real generations and the hand-written damaged replies are mutated the ways text and data go wrong. 2,000 inputs in
 `make test`; 100,000 in `make verify`.
@@ -8,12 +8,12 @@ import json
 import random
 import resource
 import sys
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import ROOT, SHARED, json_lines
+from shared import ROOT, SHARED, examples, json_lines
+from work import ends, growth
 
 from flowgen_analysis.flows import mending
 from flowgen_analysis.flows.dataset import generation_to_dict, read_generation
@@ -24,7 +24,7 @@ from flowgen_analysis.flows.replies import read_reply
 from flowgen_analysis.flows.structure import problems
 from flowgen_analysis.scoring.flowsim import flowsim
 
-SECONDS, BYTES = 2.0, 200_000_000
+BYTES = 200_000_000
 EXPECTED = Flow.model_validate(
     {
         "trigger": {"type": "daily"},
@@ -213,21 +213,22 @@ def fuzz(count: int, seed: int) -> dict[str, int]:
     counted: dict[str, int] = {}
     for n in range(count):
         given = mutated_data(rng, rng.choice(data)) if n % 3 == 0 else mutated_text(rng, rng.choice(texts))
-        began, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
-            how = judge(given)
+            with ends():
+                how = judge(given)
         except Exception as e:
             raise AssertionError(f"seed {seed}, input {n}: {given!r:.3000}") from e
-        took = time.process_time() - began
         grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * (1 if sys.platform == "darwin" else 1024)
-        assert took < SECONDS, f"seed {seed}, input {n}: {took:.1f} s for {given!r:.3000}"
         assert grew < BYTES, f"seed {seed}, input {n}: {grew:,} bytes for {given!r:.3000}"
         counted[how] = counted.get(how, 0) + 1
     return counted
 
 
 @pytest.mark.fault(
-    "Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=2_000
+    "Bad files: what a model wrote, mutated",
+    "read, or unreadable with a reason, in 200 MB, and none hangs",
+    tries=2_000,
 )
 def test_two_thousand_mutated_inputs():
     counted = fuzz(2_000, seed=1)
@@ -237,13 +238,15 @@ def test_two_thousand_mutated_inputs():
 @pytest.mark.verify
 @pytest.mark.parametrize("seed", range(2, 12))
 @pytest.mark.fault(
-    "Bad files: what a model wrote, mutated", "read, or unreadable with a reason, in 2 s and 200 MB", tries=100_000
+    "Bad files: what a model wrote, mutated",
+    "read, or unreadable with a reason, in 200 MB, and none hangs",
+    tries=100_000,
 )
 def test_a_hundred_thousand_mutated_inputs(seed):
     assert sum(fuzz(10_000, seed).values()) == 10_000
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(st.lists(st.sampled_from(BITS) | st.text(max_size=5), max_size=60).map("".join))
 def test_any_text(text):
     judge(text)
@@ -254,7 +257,7 @@ keys = st.sampled_from(KEYS)
 anything = st.recursive(plain, lambda x: st.lists(x, max_size=4) | st.dictionaries(keys, x, max_size=5), max_leaves=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(anything)
 def test_any_data(data):
     if data is not None and not isinstance(data, str):
@@ -316,17 +319,43 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.fault(
-    "Bad files: what a model wrote, made to be slow", "read, or unreadable with a reason, in 2 s and 200 MB"
+    "Bad files: what a model wrote, made to be slow", "read, or unreadable with a reason, in 200 MB, and none hangs"
 )
 def test_hostile_input(name):
     judge("")
-    began, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = (read_reply if isinstance(HOSTILE[name], str) else read_data)(HOSTILE[name])
-    if result.flow:
-        problems(result.flow)
-    assert time.process_time() - began < SECONDS
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with ends():
+        result = (read_reply if isinstance(HOSTILE[name], str) else read_data)(HOSTILE[name])
+        if result.flow:
+            problems(result.flow)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * 1024 < BYTES
     assert result.flow or (result.reason and "\n" not in result.reason)
+
+
+GROWS = {
+    "quotes json-repair is slow on": lambda n: '{"components":[' + "'a" * n,
+    "quoted brackets": lambda n: '{"components":' + '["' * 2 * n,
+    "braces and quotes": lambda n: '{"components":' + "{'" * n,
+    "single quotes never closed": lambda n: '{"components":[' + ":'x " * n,
+    "comment never closed": lambda n: '{"components":[' + "/*" * n,
+    "fences": lambda n: "```json\n{components:\n" * n,
+    "many objects": lambda n: '{"components": 1} ' * n,
+    "many broken objects": lambda n: "{'components': [{'name': 'a' 'step': 1]} " * n,
+    "YAML long": lambda n: "components:\n" + "  - {name: log, step: 1}\n" * n,
+    "a flow in single quotes": lambda n: f"{{'components': [{', '.join(f'{{{chr(39)}name{chr(39)}: {chr(39)}log{chr(39)}}}' for _ in range(n))}]}}",
+    "steps": lambda n: {"components": [{"name": "log", "step": i} for i in range(1, n)]},
+    "inputs": lambda n: {"components": [{"name": "log", "step": 1, "inputs": {str(i): "x" for i in range(n)}}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROWS)
+@pytest.mark.fault(
+    "Bad files: what a model wrote, made to be slow, and twice as long",
+    "less than 2.5 times the work, in lines of Python run",
+)
+def test_hostile_input_costs_what_its_length_is(name):
+    read = read_reply if isinstance(GROWS[name](1), str) else read_data
+    assert growth(read, GROWS[name], 300) < 2.5
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,8 @@ def serve(project: Project, server: Loopback, concurrency: int = 8) -> None:
     )
 
 
-def flowgen(project: Project, *arguments: str, key: str | None = SECRET) -> subprocess.Popen:
-    known = {k: v for k, v in os.environ.items() if k != "LOOPBACK_API_KEY"}
-    environment = known | ({"LOOPBACK_API_KEY": key} if key else {})
+def flowgen(project: Project, *arguments: str) -> subprocess.Popen:
+    environment = os.environ | {"LOOPBACK_API_KEY": SECRET}
     command = [f"{sys.prefix}/bin/flowgen", "generate", "test", "-m", "loop", *arguments]
     return subprocess.Popen(
         command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -78,7 +77,7 @@ def wait_for(server: Loopback, calls: int, process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
-def test_killed_interrupted_and_run_to_the_end(project):
+def test_killed_interrupted_and_run_to_the_end(project, capsys, monkeypatch):
     """SIGKILL, then Ctrl-C, then the end: no committed reply is asked for again, and the key is in no file."""
     some = ("--limit", str(SOME))
     with Loopback(by_heart(TEST), latency_s=0.05) as server:
@@ -104,7 +103,8 @@ def test_killed_interrupted_and_run_to_the_end(project):
         assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
         before, at = committed(project), len(server.seen)
 
-        code, out, err = finished(flowgen(project, *some, "--json"))
+        monkeypatch.setenv("LOOPBACK_API_KEY", SECRET)
+        code, out, err = here(project, capsys, *some, "--json")
         assert code == 0, err
         found = json.loads(out)["models"]["loop"]
         assert not before & {request_key("loopback", server.url, body) for body in server.seen[at:]}
@@ -120,7 +120,8 @@ def test_killed_interrupted_and_run_to_the_end(project):
         assert err.startswith(f"loop: {needed} calls")
 
         at = len(server.seen)
-        code, out, err = finished(flowgen(project, *some, key=None))
+        monkeypatch.delenv("LOOPBACK_API_KEY")
+        code, out, err = here(project, capsys, *some)
         assert code == 0, "what the cache has needs no key"
         assert f"{needed} calls ({needed} from the cache)" in out
         assert "$0.0000" in out

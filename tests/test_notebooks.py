@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(
 
 # What takes seconds and shows again what other notebooks and tests hold.
 LONG = {f"tutorials/{name}.ipynb" for name in ("compare_two_runs", "datasets", "findings", "outcomes", "run_a_model")}
-LONG |= {"generation/retrieval/49_found.ipynb", "own.ipynb"}
+LONG |= {"generation/retrieval/49_found.ipynb", "own.ipynb", "synthesis/09_datasets.ipynb"}
 
 
 def test_long_notebooks_are_there():

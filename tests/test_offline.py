@@ -1,12 +1,12 @@
 """Offline generators: they never see the answer, say what made a run, and write flows that hold together."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from work import growth
 
 from flowgen_analysis.flows.conditions import QUERY_INPUTS, parse_query
 from flowgen_analysis.flows.dataset import check_expected, load_runs, load_samples, save_run
@@ -122,8 +122,7 @@ def test_rules_write_flows_that_hold_together_whatever_they_read(requirement):
     assert_holds_together(flow)
 
 
-def test_a_long_requirement_is_read_in_time():
-    start = time.process_time()
+def test_a_requirement_twice_as_long_is_twice_the_work():
     texts = (
         "if ",
         "When an incident is created and ",
@@ -134,9 +133,12 @@ def test_a_long_requirement_is_read_in_time():
     )
     texts += ("log it until ", "Log it. Meanwhile, email the caller. If anything fails, close it. ", "find ", " ", "1")
     for text in texts:
-        text *= 20_000 // len(text)
-        assert_holds_together(Rules().generate(Sample(id="s", requirement=text)))
-    assert time.process_time() - start < 30
+
+        def sample(n: int, text: str = text) -> Sample:
+            return Sample(id="s", requirement=text * (n // len(text)))
+
+        assert_holds_together(Rules().generate(sample(20_000)))
+        assert growth(Rules().generate, sample, 1500) < 2.5, text
 
 
 @pytest.mark.parametrize("name", ["flowbench", "servicenow_fluent", "homeassistant"])

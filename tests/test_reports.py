@@ -1,5 +1,6 @@
 """Reports: every form from one content, the same bytes for the same inputs, safe whatever is in the data, and comparable."""
 
+import contextlib
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ import zipfile
 
 import polars as pl
 import pytest
+from everything_written import write_everything
 from markdown_it import MarkdownIt
 from shared import ROOT
 from shell import flowgen
@@ -55,6 +57,12 @@ def workbench(project):
     return wb
 
 
+def content_of(wb, known={}):  # noqa: B006
+    """What its report says, made once for all tests; none of them changes it."""
+    made = known.get(id(wb))
+    return made or known.setdefault(id(wb), wb.report_content(date=DATE, samples=2))
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """A workbench in which every text would break out of its place if it could."""
@@ -88,7 +96,7 @@ def test_a_bundled_report_is_small(workbench, tmp_path):
 
 
 def test_sections_without_data_are_left_out_with_a_reason(workbench):
-    content = workbench.report_content()
+    content = content_of(workbench)
     left = dict(content.left_out)
     assert {"Tokens (Table 2)", "Retrieval or model (Table 3)", "Human agreement (Table 6)"} <= set(left)
     assert all(left.values())
@@ -117,18 +125,25 @@ def everything_written(project, folder, seed, *forms):
     command = [sys.executable, ROOT / "tests/everything_written.py", project, folder / str(seed), DATE, *forms]
     made = os.environ | several | {"PYTHONHASHSEED": str(seed)}
     subprocess.run(command, check=True, capture_output=True, env=made)
-    reports = folder / str(seed) / "reports"
+    return files_of(folder / str(seed))
+
+
+def files_of(folder):
+    """What stands in its reports, by name."""
+    reports = folder / "reports"
     return {str(f.relative_to(reports)): f.read_bytes() for f in sorted(reports.rglob("*")) if f.is_file()}
 
 
 def test_the_same_inputs_give_the_same_bytes(project, tmp_path):
-    """In processes with other hash seeds and other numbers of threads: reports, what commands print, a finding."""
-    first, *rest = (everything_written(project, tmp_path, seed, *TEXTS, "zip") for seed in range(2))
-    assert {f"report.{form}" for form in (*TEXTS, "zip")} < first.keys()
+    """Here, and in a process with another hash seed and another number of threads: reports, what commands print, a finding."""
+    forms = (*TEXTS, "zip")
+    with contextlib.chdir(tmp_path):
+        write_everything(project, tmp_path / "here", DATE, forms)
+    first, other = files_of(tmp_path / "here"), everything_written(project, tmp_path, 1, *forms)
+    assert {f"report.{form}" for form in forms} < first.keys()
     assert sum(name.endswith(".svg") for name in first) > 3
-    for other in rest:
-        assert first.keys() == other.keys()
-        assert [name for name in first if first[name] != other[name]] == []
+    assert first.keys() == other.keys()
+    assert [name for name in first if first[name] != other[name]] == []
 
 
 @pytest.mark.verify
@@ -161,7 +176,7 @@ def test_sums_of_groups_do_not_depend_on_the_threads():
 
 
 def test_a_pdf_is_the_same_every_time(workbench, tmp_path):
-    content = workbench.report_content(date=DATE, samples=2)
+    content = content_of(workbench)
     made = [write_report(content, tmp_path / f"{i}.pdf").read_bytes() for i in range(2)]
     assert made[0].startswith(b"%PDF")
     assert made[0] == made[1]
@@ -205,7 +220,7 @@ def check_latex(text):
 
 @pytest.mark.parametrize("which", ["workbench", "hostile"])
 def test_latex_is_well_formed(which, request, tmp_path):
-    text = request.getfixturevalue(which).report(tmp_path / "r.tex", date=DATE).read_text()
+    text = write_report(content_of(request.getfixturevalue(which)), tmp_path / "r.tex").read_text()
     check_latex(text)
     assert r"\input" not in text
 
@@ -213,7 +228,7 @@ def test_latex_is_well_formed(which, request, tmp_path):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on this machine")
 @pytest.mark.parametrize("which", ["workbench", "hostile"])
 def test_latex_compiles(which, request, tmp_path):
-    path = request.getfixturevalue(which).report(tmp_path / "r.tex", date=DATE)
+    path = write_report(content_of(request.getfixturevalue(which)), tmp_path / "r.tex")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", path.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
@@ -221,9 +236,8 @@ def test_latex_compiles(which, request, tmp_path):
 
 @pytest.mark.parametrize("which", ["workbench", "hostile"])
 def test_markdown_renders(which, request, tmp_path):
-    wb = request.getfixturevalue(which)
-    content = wb.report_content()
-    page = MarkdownIt("commonmark").enable("table").render(wb.report(tmp_path / "r.md").read_text())
+    content = content_of(request.getfixturevalue(which))
+    page = MarkdownIt("commonmark").enable("table").render(write_report(content, tmp_path / "r.md").read_text())
     assert page.count("<table>") >= len(content.tables())
     assert page.count("<h2>") == len(content.sections) + bool(content.samples) + bool(content.left_out) + 1
     outside_notes = re.sub(r"<blockquote>.*?</blockquote>", "", page, flags=re.DOTALL)
@@ -249,9 +263,9 @@ def test_no_cell_of_an_exported_table_is_a_formula(hostile, tmp_path):
 
 
 def test_a_hundred_samples_stay_small(workbench, tmp_path):
-    path = workbench.report(tmp_path / "r.html", samples=100)
-    assert path.stat().st_size < 10 * MEGABYTE
     content = workbench.report_content(samples=100)
+    path = write_report(content, tmp_path / "r.html")
+    assert path.stat().st_size < 10 * MEGABYTE
     assert len(content.samples) > 50
     assert sum(f is not None for f in sample_flows(content.samples, content.models, 100_000)) < 10
 
@@ -330,7 +344,7 @@ def test_a_bad_finding_ends_in_one_line(project, tmp_path):
 
 
 def test_two_reports_are_compared(workbench, tmp_path):
-    old = workbench.report(tmp_path / "old.html")
+    old = write_report(content_of(workbench), tmp_path / "old.html")
     new = workbench.report(tmp_path / "new.json")
     done = flowgen("report", "--compare", old, new, "-o", tmp_path / "d.html", "--json")
     told = json.loads(done.stdout)
@@ -340,7 +354,7 @@ def test_two_reports_are_compared(workbench, tmp_path):
 
 
 def test_writers_share_one_content(workbench, tmp_path):
-    content = workbench.report_content(date=DATE)
+    content = content_of(workbench)
     best = content.section("headline").tables[0].rows[0]
     shown = f"{100 * best[4].value:.1f}"
     for form in ("html", "md", "tex"):
@@ -481,7 +495,7 @@ def check_broken(content):
 
 @pytest.mark.parametrize("which", ["workbench", "flattered", "lacking", "deployed"])
 def test_no_later_page_contradicts_the_first(which, request):
-    content = request.getfixturevalue(which).report_content(samples=0)
+    content = content_of(request.getfixturevalue(which))
     leader = check_leader(content)
     check_pairs(content, leader)
     check_causes(content, leader)
@@ -490,7 +504,7 @@ def test_no_later_page_contradicts_the_first(which, request):
 
 
 def test_a_model_that_made_what_suits_it_does_not_lead(flattered):
-    content = flattered.report_content()
+    content = content_of(flattered)
     assert re.match(rf"nearest has the highest mean FlowSim on test: {_MEAN} over 108 samples", content.summary[0])
     assert content.summary[1] == "Not ranked, for scores on too few samples: rules (24)."
     assert "nearest is behind rules by" in content.summary[2], "on the 24 samples that both have, it is"
@@ -503,7 +517,7 @@ def test_a_model_that_made_what_suits_it_does_not_lead(flattered):
 @pytest.mark.parametrize("which", ["workbench", "flattered", "lacking"])
 def test_means_over_different_samples_are_not_marked(which, request, tmp_path):
     wb = request.getfixturevalue(which)
-    content = wb.report_content(samples=0)
+    content = content_of(wb)
     marks = [c.mark for t in content.tables() for row in t.rows for c in row if c.mark in ("best", "second")]
     lacks = {
         "workbench": "",
@@ -550,7 +564,7 @@ def test_a_stale_run_is_named_in_every_form(project, tmp_path):
 
 
 def test_deployments_are_named_where_they_are_the_draws(deployed, workbench):
-    content, plain = deployed.report_content(samples=0), workbench.report_content(samples=0)
+    content, plain = content_of(deployed), content_of(workbench)
     named = {t.name for t in content.tables() if "Intervals and tests by deployment (6 of them)." in t.note}
     assert {
         "headline",
@@ -570,7 +584,7 @@ def test_deployments_are_named_where_they_are_the_draws(deployed, workbench):
 
 
 def test_the_figures_of_a_finding_are_those_of_its_slice(deployed):
-    study, content = deployed.study, deployed.report_content(samples=0)
+    study, content = deployed.study, content_of(deployed)
     rows = {number(r[0]): r for r in table_of(content, "finding_1").rows}
     for one in study.profile("foreach").models:
         cell = rows[one.model][2]
@@ -587,7 +601,7 @@ def test_the_figures_of_a_finding_are_those_of_its_slice(deployed):
 
 def test_what_p_means_is_said_once(workbench, deployed):
     for wb in (workbench, deployed):
-        content = wb.report_content(samples=0)
+        content = content_of(wb)
         said = [s for section in content.every_section() for s in (*section.said, *(t.note for t in section.tables))]
         assert sum(NULL in s for s in said) == 1
         assert NULL in content.section("headline").said[-1]

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared import ROOT, examples
 from tag_child import code_forever, tag_forever, write_many
+from work import lines_run
 
 from flowgen_analysis.analysis.agreement import load_ratings
 from flowgen_analysis.features.journal import disagreements, load_journal, verdicts
@@ -252,16 +254,18 @@ def test_ratings_are_blind_and_feed_the_agreement(project):
     assert by_model == [5, 5]
 
 
-def test_a_tag_is_quick_on_the_whole_dataset(project):
-    """2,592 judged cells in the journal, and the kernel still answers a key well within what a hand notices."""
+def test_a_tag_is_little_work_on_the_whole_dataset(project):
+    """2,592 judged cells in the journal, and a key is some 230,000 lines of Python: well within what a hand notices."""
     data = Project(ROOT)
     project.journal_path("test").write_bytes(data.journal_path("test").read_bytes())
     tagger = Tagger(project, "test", data.samples("test"), data.registry(), "ana")
     answers = listening(tagger)
-    seconds = []
-    for i, name in enumerate(data.registry().names * 2):
-        start = time.process_time()
+
+    def press(i: int, name: str) -> None:
         tagger.handle({"type": "tag", "seq": i, "sample": tagger.selected, "words": [[name, True]]})
-        seconds.append(time.process_time() - start)
+
+    first, *rest = data.registry().names
+    press(0, first)  # what is done once is done here
+    for i, name in enumerate(rest, 1):
+        assert lines_run(partial(press, i, name)) < 500_000
     assert not any(a["error"] for a in answers)
-    assert sorted(seconds)[len(seconds) // 2] < 0.1

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from bad_files import FINDING, small_project
 from shared import ROOT
 from shell import flowgen
+from work import ends
 
 from flowgen_analysis.analysis.saved import load_slices
 from flowgen_analysis.features.journal import load_journal
@@ -87,7 +87,7 @@ WRITES = {
     "report .zip": ["report", "test", "-o", "out/r.zip"],
     "report, tables": ["report", "test", "-o", "out/tables"],
     "generate": ["generate", "test", "-m", "rules"],
-    "datasets make": ["datasets", "make", "ood"],
+    "datasets make": ["datasets", "make", "synthetic"],
     "training-set": ["training-set", "test", "-o", "out/set", "--allow-held-out"],
     "init": ["init", "out/new"],
 }
@@ -284,7 +284,6 @@ def test_a_killed_holder_holds_nobody_up(tmp_path):
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    began = time.monotonic()
-    write_text(tmp_path / "x", "new")
-    assert time.monotonic() - began < 30
+    with ends():
+        write_text(tmp_path / "x", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -279,11 +279,6 @@ def restart(desk: Desk, page: Page) -> None:
     desk.run(page)
 
 
-def test_a_killed_kernel_takes_nothing_that_was_shown_as_done(desk, watched):
-    kill_and_tag(desk, watched.page, 1, seed=1)
-    assert watched.outside == []
-
-
 @pytest.mark.verify
 def test_fifty_killed_kernels_take_nothing_that_was_shown_as_done(desk, watched):
     kill_and_tag(desk, watched.page, 50, seed=2)
