@@ -87,7 +87,7 @@ def _drawn(tags: Iterable[Tag]) -> dict[tuple[str, str], str]:
     """How the sample of each cell came to be looked at when it was first judged."""
     found: dict[tuple[str, str], str] = {}
     for t in tags:
-        if not t.model:
+        if not t.model and not t.final:
             found.setdefault((t.sample_id, t.feature), t.queue)
     return found
 

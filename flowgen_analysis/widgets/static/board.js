@@ -95,7 +95,6 @@ export default panel(({ el, post, model, problem, leaving }) => {
     [groups.scrollTop, codes.scrollTop] = kept;
     redraw();
   };
-  const tick = setInterval(() => { if (root.isConnected && !document.hidden && root.offsetParent !== null && !post.waiting().length && !root.contains(document.activeElement?.closest?.("input, select"))) post.send("refresh", {}, { quiet: true }); }, 4000);
-  leaving(() => clearInterval(tick));
+  keepFresh(root, post, leaving, redraw, () => !root.contains(document.activeElement?.closest?.("input, select")));
   return drawn;
 });

@@ -12,6 +12,7 @@ from ...flows.files import InputError
 from ...study import Study
 from ..sheets import Shared
 from ..tabs import Tabs
+from .adjudicator import Adjudicator
 from .agreement import Agreement
 from .board import CodeBoard
 from .reader import Reader
@@ -31,6 +32,7 @@ DESK = {
     "Read": "What models made: notes and codes",
     "Features": "Which features samples have",
     "Codes": "Notes and failures, grouped and named",
+    "Decide": "Where people differ: what each says, and what it is",
     "Agreement": "How far people say the same",
 }
 
@@ -46,6 +48,7 @@ class TagDesk(Tabs):
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
             "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge),
+            "Decide": lambda: Adjudicator(lambda: bench.study, by),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
         super().__init__(views, hovers=DESK)
@@ -58,6 +61,12 @@ class TagDesk(Tabs):
         if not isinstance(found, Reader):
             raise InputError("reader", "is not there")
         return found
+
+    def queue(self, slice: str = "", model: str = "") -> None:
+        """Read what a model, the first of the queue on show where none is named, made of a slice, in its order. Raises `InputError`."""
+        self.shared.slice = slice
+        self.reader.ask("slice", model)
+        self.selected = "Read"
 
     def judge(self, code: str) -> None:
         """Open the queue of all outputs that are not judged by a code, at random, so that its share can be told."""
