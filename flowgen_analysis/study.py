@@ -62,6 +62,7 @@ from .analysis.standing import Standing, standing
 from .analysis.statistics import Mean
 from .analysis.subsets import SubsetTable, subset_tables
 from .features.codes import Code, CodeBook, Output
+from .features.detectors import Detection
 from .features.journal import Tag, load_journal
 from .features.matrix import FeatureMatrix
 from .features.registry import Registry
@@ -175,9 +176,11 @@ class Gathered:
         Raises `InputError`."""
         if self.project is None:
             return self
+        detection = self._detection  # kept by this one and so by the next
         made = copy(self)
         made._kept = {k: v for k, v in self._kept.items() if k[0] in ("losses", "lost", "explained", "repairs")}
-        made.registry, made.matrix = self.project.registry(), self.project.matrix(self.dataset, self.samples)
+        made.registry = self.project.registry()
+        made.matrix = FeatureMatrix.build(self.samples, made.registry, self._tags(), detection)
         for name in ("corpus", "ratings"):
             made.__dict__.pop(name, None)
         return made
@@ -189,6 +192,15 @@ class Gathered:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+    def _tags(self) -> Sequence[Tag]:
+        """What people say, as it is on disk now."""
+        path = self.project and self.project.journal_path(self.dataset)
+        return load_journal(path, strict=False).tags if path else ()
+
+    @cached_property
+    def _detection(self) -> Detection:
+        return Detection(self.samples)
 
     # -- what there is
 
