@@ -155,8 +155,10 @@ export default panel(({ el, post, model, problem, leaving }) => {
     disk.heard(answer);
     redraw();
   });
+  let drafted = 0;
   const drawn = () => {
     state = model.get("state");
+    if (state.draft.n > drafted) { drafted = state.draft.n; form.open(state.themes.map((t) => t.name), state.draft.name, state.draft); }
     title.textContent = state.title;
     back.hidden = state.whole;
     id.textContent = state.id;

@@ -16,6 +16,7 @@ from .adjudicator import Adjudicator
 from .agreement import Agreement
 from .board import CodeBoard
 from .reader import Reader
+from .tagger import Tagger
 
 # %% ../../../nbs/widgets/tagger/06_desk.ipynb #cell-04
 class Bench(Protocol):
@@ -47,7 +48,7 @@ class TagDesk(Tabs):
         views = {
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
-            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge),
+            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, self.make_feature),
             "Decide": lambda: Adjudicator(lambda: bench.study, by),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
@@ -72,6 +73,14 @@ class TagDesk(Tabs):
         """Open the queue of all outputs that are not judged by a code, at random, so that its share can be told."""
         self.reader.ask("unjudged", about=code)
         self.selected = "Read"
+
+    def make_feature(self, title: str, description: str, when: str) -> None:
+        """Open the form of a new feature with this in it, beside the features that there are."""
+        found = self.view("Features")
+        if not isinstance(found, Tagger):
+            raise InputError("features", "are not there")
+        found.draft(title, description, when)
+        self.selected = "Features"
 
     def read(self, sample_id: str, model: str = "") -> None:
         """Read what was made of a sample. Raises `InputError`."""
