@@ -192,6 +192,17 @@ def code_failures(ana: Person) -> None:
         ana.on_disk()
 
 
+def draft_feature(ana: Person) -> None:
+    """What a code would be as a feature: the form opens beside the features, filled in, and is left again."""
+    page = ana.page
+    ana.tab("Codes")
+    page.locator(".fg-board-code[data-code=loop_is_gone] button", has_text="feature").click()
+    page.locator(".fg-tag-form:visible").wait_for()
+    expect(page.get_by_label("Title", exact=True).first).to_have_value(CODES[0])
+    ana.picture("feature of a code")
+    page.get_by_role("button", name="Cancel").click()
+
+
 def judge_feature(who: Person, truth: dict[str, bool]) -> None:
     """One feature on every sample, in a random order: a key, and the next."""
     page, n = who.page, len(truth)
@@ -243,6 +254,7 @@ def test_an_afternoon_from_the_first_failure_to_the_finding(
     book = TagBook(journal, "ana")
     assert len(book.outputs_noted()) == len(NOTES)
     assert [c.title for c in book.codes.all.values()] == list(CODES)
+    draft_feature(ana)
     make_feature(ana)
     judge_feature(ana, truth)
     context = browser.new_context(viewport=VIEW)
