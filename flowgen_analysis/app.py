@@ -200,7 +200,8 @@ class App(Tabs):
         else:
             names = wb.project.datasets()
             self.explorer = made = Explorer(
-                wb.study, keep=lambda finding: self.workbench.keep(finding), datasets=names, on_dataset=self.open_dataset, bar=False
+                wb.study, keep=lambda finding: self.workbench.keep(finding), datasets=names, on_dataset=self.open_dataset, bar=False,
+                reading=self.read,
             )  # fmt: skip
             made.address, made.on_page, made.after_show = lambda: self.link, self._mirror, self._explored
             self._explored()
@@ -264,13 +265,14 @@ class App(Tabs):
                 self.shared.slice, self.shared.metric = self.explorer.slice.text, self.explorer.metric
                 raise
 
-    def read(self, sample_id: str, model: str = "") -> None:
-        """Open what a model made of a sample in read mode; where nobody has said who reads, that is asked first. Raises `InputError`."""
-        self.selected = "Tag"
-        view = self.made["Tag"]
-        desk = view.children[0] if isinstance(view, Named) else None
-        if isinstance(desk, TagDesk):
-            desk.read(sample_id, model)
+    def read(self, sample_id: str = "", model: str = "", slice: str = "") -> None:
+        """Open what a model made of a sample in read mode, or with no sample a slice as its queue; where nobody has said who reads, that
+        is asked first. Raises `InputError`."""
+        with self._turn():
+            self.selected = "Tag"
+            view = self.made["Tag"]
+            if isinstance(view, Named):
+                view.when_named(lambda desk: desk.read(sample_id, model) if sample_id else desk.queue(slice, model))
 
     def _open_sample(self, change: Any) -> None:
         if change["new"] is not None and self.explorer is not None:
@@ -443,12 +445,22 @@ class Named(ipywidgets.VBox):
 
     def __init__(self, what: str, make: Callable[[str], ipywidgets.DOMWidget]):
         self.make, self.who = make, Who(what, self.start)
+        self._then: Callable[[Any], object] = lambda made: None
         super().__init__([self.who])
         self.who.show()
 
     def start(self, name: str) -> None:
         """Show the view of `name`."""
-        self.children = [self.make(name)]
+        made = self.make(name)
+        self._then(made)
+        self.children = [made]
+
+    def when_named(self, then: Callable[[Any], object]) -> None:
+        """Do something with the view: now, or once somebody has said who they are."""
+        if self.children[0] is self.who:
+            self._then = then
+        else:
+            then(self.children[0])
 
 # %% ../nbs/05_app.ipynb #cell-12
 def keeping(sheet: type[Sheet], asked: Callable[[Any], dict[str, Any]]) -> Callable[..., Sheet]:

@@ -63,6 +63,7 @@ from .widgets.generating import AskSheet, RunSheet
 from .widgets.overview import Verdict
 from .widgets.rater import Rater
 from .widgets.sheets import Shared, Told, related
+from .widgets.tagger.adjudicator import Adjudicator
 from .widgets.tagger.agreement import agreement_html
 from .widgets.tagger.board import CodeBoard
 from .widgets.tagger.queue import is_by_score
@@ -133,6 +134,7 @@ class Opened(Asking):
         self._renewals: dict[str, Callable[[], object]] = {}
         self._bus = bus_of(project, dataset)
         self._explorer: Explorer | None = None
+        self._reader: weakref.ref[Reader] | None = None
         self.reload()
         self._bus.join(self._heard)
 
@@ -342,7 +344,7 @@ class Workbench(Answers):
         """What do the failures have in common? Slice by features, read the means, open the samples. `state`: what another
         explorer's `state_text` says."""
         _ = self.scores
-        explorer = self._explorer = Explorer(self.study, metric, keep=self.keep, state=state)
+        explorer = self._explorer = Explorer(self.study, metric, keep=self.keep, state=state, reading=self.read)
         key, mine = f"explorer {id(explorer)}", weakref.ref(explorer)
 
         def renew() -> None:
@@ -363,11 +365,28 @@ class Workbench(Answers):
 
     def reader(self, by: str, shared: Shared | None = None) -> Reader:
         """Read what models made, sample by sample: notes, then codes. `by`: who."""
-        return Reader(lambda: self.study, by, shared)
+        made = Reader(lambda: self.study, by, shared)
+        self._reader = weakref.ref(made)
+        return made
+
+    def read(self, sample_id: str = "", model: str = "", slice: str = "") -> None:
+        """Show what a model made of a sample in the reader that was opened last, or make a slice its queue. Raises `InputError`."""
+        found = self._reader and self._reader()
+        if found is None:
+            raise InputError("reader", "is not open", "a cell with wb.reader(YOUR NAME)")
+        if sample_id:
+            found.read(sample_id, model)
+        else:
+            found.shared.slice = slice
+            found.ask("slice", model)
 
     def code_board(self, by: str, shared: Shared | None = None) -> CodeBoard:
         """Group notes and failures into codes. `by`: who."""
         return CodeBoard(lambda: self.study, by, shared)
+
+    def adjudicator(self, by: str) -> Adjudicator:
+        """Decide the cells on which people differ, of features and codes; each decision is in the journal with who made it. `by`: who."""
+        return Adjudicator(lambda: self.study, by)
 
     def agreement(self) -> Html:
         """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""

@@ -29,7 +29,9 @@ VALUES = [
 @pytest.fixture(scope="module")
 def screens(tmp_path_factory):
     wb = Workbench.open(small_project(tmp_path_factory.mktemp("events") / "project"), "test")
-    return [wb.explorer(), wb.tagger("ann"), wb.rater("ann"), wb.reader("ann"), wb.code_board("ann")]
+    return [
+        wb.explorer(), wb.tagger("ann"), wb.rater("ann"), wb.reader("ann"), wb.code_board("ann"), wb.adjudicator("ann"),
+    ]  # fmt: skip
 
 
 def an_event(rng: random.Random, screen) -> dict:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Kind', 'load_ratings', 'to_rate', 'Correlation', 'correlation', 'with_people', 'krippendorff_alpha',
            'rater_agreement', 'TagAgreement', 'tag_agreement', 'Alpha', 'binary_alpha', 'column_agreement',
-           'pair_agreement']
+           'adjudicated', 'pair_agreement']
 
 # %% ../../nbs/analysis/27_agreement.ipynb #cell-02
 import math
@@ -19,6 +19,7 @@ import polars as pl
 from scipy import stats
 
 from .statistics import CONFIDENCE, Mean, share_interval, t_critical
+from ..features.journal import Tag
 from ..features.tagbook import TagBook
 from ..flows.files import InputError, read_json_lines
 from ..scoring.grouping import group_means
@@ -62,7 +63,7 @@ def to_rate(scores: Scores, n: int = 30, seed: int = 0) -> pl.DataFrame:
     chosen = mixed.sort("turn", maintain_order=True).head(n).drop("turn")
     return chosen[rng.permutation(len(chosen))]
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-10
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-11
 class Correlation(NamedTuple):
     """A correlation (-1..1) of `n` pairs with its 95% interval and two-sided p; None where there is none to speak of."""
 
@@ -147,7 +148,7 @@ def with_people(scores: Scores, ratings: pl.DataFrame) -> pl.DataFrame:
     schema = dict.fromkeys(("model", "metric", "kind"), pl.String) | {"n": pl.Int64}
     return pl.DataFrame(rows, schema | dict.fromkeys(Correlation._fields[1:], pl.Float64), orient="row")
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-14
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-15
 def krippendorff_alpha(
     judgements: Sequence[Sequence[float]], level: Literal["interval", "nominal"] = "interval"
 ) -> float | None:
@@ -179,7 +180,7 @@ def rater_agreement(ratings: pl.DataFrame) -> tuple[int, float | None]:
     )
     return sum(len(u) > 1 for u in units), krippendorff_alpha(units)
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-19
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-20
 class TagAgreement(NamedTuple):
     """people: who tagged. cells: those that two or more people judged. same: the share of them on which all agree, with its 95%
     interval. alpha: Krippendorff's, nominal; None where it says nothing (no such cell, or one answer everywhere)."""
@@ -197,7 +198,7 @@ def tag_agreement(book: TagBook) -> TagAgreement:
     people = sorted({line.tag.by for line in book.lines})
     return TagAgreement(people, len(several), same, krippendorff_alpha(several, "nominal"))
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-23
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-24
 _RESAMPLES = 1000
 
 
@@ -247,6 +248,24 @@ def column_agreement(book: TagBook) -> pl.DataFrame:
     rows = [{"column": column, "kind": kind} | _agreed(own) for (column, kind), own in units.items()]
     frame = pl.DataFrame(rows, {"column": pl.String, "kind": pl.String} | _AGREEMENT)
     return frame.sort("alpha", "column", nulls_last=True)
+
+
+def adjudicated(book: TagBook) -> pl.DataFrame:
+    """A row a feature or code on which people differ somewhere: `column`, `kind`, in how many cells they `differ`, how many of those are
+    `decided`, how many of these `yes` and `no`, and `by` whom. What is left to decide first."""
+    found: dict[tuple[str, str], list[Tag | None]] = {}
+    for key, _ in book.disputed():
+        found.setdefault((key[1], "code" if len(key) == 4 else "feature"), []).append(book.decision(key))
+    rows = []
+    for (column, kind), cells in found.items():
+        done = [tag for tag in cells if tag]
+        yes = sum(tag.value is True for tag in done)
+        who = ", ".join(sorted({tag.by for tag in done}))
+        rows.append((column, kind, len(cells), len(done), yes, len(done) - yes, who))
+    text, whole = pl.String, pl.Int64
+    columns = {"column": text, "kind": text, "differ": whole, "decided": whole, "yes": whole, "no": whole, "by": text}
+    frame = pl.DataFrame(rows, columns, orient="row")
+    return frame.sort(pl.col("decided") - pl.col("differ"), "column")
 
 
 def pair_agreement(book: TagBook) -> pl.DataFrame:

@@ -24,7 +24,7 @@ def readers_agree(tags: Iterable[Tag], first: str, second: str) -> pl.DataFrame:
     """
     said: dict[str, dict[str, dict[str, bool]]] = {}
     for t in tags:
-        if t.by in (first, second) and t.value is not None:
+        if t.by in (first, second) and t.value is not None and not t.final:
             said.setdefault(t.feature, {}).setdefault(t.sample_id, {}).setdefault(t.by, t.value)
     rows = []
     for feature, cells in said.items():

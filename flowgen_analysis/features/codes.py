@@ -70,6 +70,7 @@ class CodeBook:
         self._into_at: dict[str, int] = {}  # when something was last counted into a code
         self._words: dict[Output, dict[str, dict[str, tuple[bool, int]]]] = {}
         self._first: dict[tuple[Output, str], str] = {}
+        self._decided: dict[tuple[Output, str], tuple[bool, int]] = {}
         self.count = 0
         for tag in tags:
             self.take(tag)
@@ -85,6 +86,11 @@ class CodeBook:
                 self._into_at[tag.into] = self.count
         elif tag.feature != WHOLE:
             output = (tag.sample_id, tag.model, tag.repeat)
+            if tag.final:
+                self._decided.pop((output, tag.feature), None)
+                if tag.value is not None:
+                    self._decided[output, tag.feature] = (tag.value, self.count)
+                return
             said = self._words.setdefault(output, {}).setdefault(tag.feature, {})
             if tag.value is None:
                 said.pop(tag.by, None)
@@ -170,8 +176,17 @@ class CodeBook:
         return found
 
     def verdict(self, output: Output, name: str) -> bool | None:
-        """What people say of it: the majority, None for a tie and where nobody judged."""
-        return majority(self.words(output, name).values())
+        """What people say of it: what was decided, else the majority, None for a tie and where nobody judged."""
+        decided = self.decided(output, name) if self._decided else None
+        return majority(self.words(output, name).values()) if decided is None else decided
+
+    def decided(self, output: Output, name: str) -> bool | None:
+        """What was decided where people differ; None where nothing was. Of merged codes as for `words`."""
+        members, whole = self.members(name), self._decided.get((output, name))
+        if len(members) < 2 or (whole and whole[1] > self._into_at.get(name, 0)):
+            return whole and whole[0]
+        own = [d and d[0] for m in members for d in (self._decided.get((output, m)),)]
+        return True if any(own) else None if None in own else False
 
     def drawn(self, output: Output, name: str) -> str:
         """How the output came to be looked at when the code was first judged of it."""

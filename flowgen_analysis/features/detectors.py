@@ -147,15 +147,21 @@ def _rule(feature: Feature | str) -> Term | Detector:
 
 # %% ../../nbs/features/02_detectors.ipynb #cell-17
 class Detection:
-    """What the rules of features say of the same samples. Raises `InputError` where a feature has no rule, and where a detector fails."""
+    """What the rules of features say of the same samples; asked again it looks again only where a feature has another rule. Raises `InputError` where a feature has no rule, and where a detector fails."""
 
     def __init__(self, samples: Iterable[Sample]):
         self.samples = list(samples)
         self._asked = Asked(self.samples)
+        self._present: dict[str, tuple[Term | Detector, list[bool | None]]] = {}
 
     def present(self, feature: Feature | str) -> list[bool | None]:
         """Whether each sample has a feature; None: nobody can say."""
-        rule = _rule(feature)
+        name, rule = feature if isinstance(feature, str) else feature.name, _rule(feature)
+        if name not in self._present or self._present[name][0] != rule:
+            self._present[name] = rule, self._looked(feature, rule)
+        return list(self._present[name][1])
+
+    def _looked(self, feature: Feature | str, rule: Term | Detector) -> list[bool | None]:
         if callable(rule):
             return [None if found is None else bool(found) for found in self.evidence(feature)]
         inside, outside = self._asked.sets(rule)

@@ -31,7 +31,8 @@ class Tag:
     """What one person said about one cell. `value` None withdraws; `was` is the cell before; `at` is ISO 8601, UTC.
 
     model, repeat: with a model it is about what that model made of the sample, and `feature` is a code. queue: how the sample came to
-    be looked at (`queues`); empty where nobody wrote it down. into: the code that this one is counted as from now on.
+    be looked at (`queues`); empty where nobody wrote it down. into: the code that this one is counted as from now on. final: what was
+    decided where people differ; it stands above their words and is none of them.
     """
 
     at: str = field(default_factory=_now)
@@ -45,6 +46,7 @@ class Tag:
     repeat: int = 0
     queue: str = ""
     into: str = ""
+    final: bool = False
 
     @property
     def key(self) -> "Key":
@@ -74,6 +76,7 @@ _RULES = {
     "value": (_is_verdict, "true, false or null"),
     "was": (_is_verdict, "true, false or null"),
     "repeat": (lambda v: type(v) is int and 0 <= v < 2**31, "a whole number, 0 or more"),
+    "final": (lambda v: isinstance(v, bool), "true or false"),
     **dict.fromkeys(("note", "model", "queue", "into"), _TEXT),
 }
 _NEEDED = ("at", "by", "sample_id", "feature", "value")
@@ -98,7 +101,7 @@ def _read_tag(data: Any, place: str) -> Tag:
 _ORDER = tuple(f.name for f in fields(Tag))
 _fields_of = itemgetter(*_ORDER)
 _SHAPES = {
-    tuple(int if n == "repeat" else v if n == "value" else w if n == "was" else str for n in _ORDER)
+    tuple({"repeat": int, "final": bool, "value": v, "was": w}.get(n, str) for n in _ORDER)
     for v in (bool, type(None))
     for w in (bool, type(None))
 }
@@ -209,11 +212,11 @@ def append_tags(path: str | Path, tags: Iterable[Tag]) -> Path:
 
 
 def _row(tag: Tag) -> dict[str, Any]:
-    """The tag as a line of the journal: without what is said of generations, queues and merged codes where nothing is."""
+    """The tag as a line of the journal: without what is said of generations, queues, merged codes and decisions where nothing is."""
     return {k: v for k, v in asdict(tag).items() if k not in _LATER or v != _PLAIN[k]}
 
 
-_LATER = ("model", "repeat", "queue", "into")
+_LATER = ("model", "repeat", "queue", "into", "final")
 
 
 def _append(f: BinaryIO, data: bytes) -> None:
@@ -259,23 +262,30 @@ class Disagreement(NamedTuple):
 def _last_words(tags: Iterable[Tag]) -> dict[Cell, dict[str, bool]]:
     said: dict[Cell, dict[str, bool | None]] = {}
     for t in tags:
-        if not t.model:
+        if not t.model and not t.final:
             said.setdefault((t.sample_id, t.feature), {})[t.by] = t.value
     standing = {cell: {by: v for by, v in words.items() if v is not None} for cell, words in said.items()}
     return {cell: words for cell, words in standing.items() if words}
 
 
+def _decided(tags: Iterable[Tag]) -> dict[Cell, bool]:
+    last = {(t.sample_id, t.feature): t.value for t in tags if t.final and not t.model}
+    return {cell: value for cell, value in last.items() if value is not None}
+
+
 def verdicts(tags: Iterable[Tag]) -> dict[Cell, bool | None]:
-    """What people say of each judged (sample id, feature): the majority of their last words, None for a tie."""
+    """What people say of each judged (sample id, feature): what was decided, else the majority of their last words, None for a tie."""
+    tags = list(tags)
     counts = {cell: (sum(words.values()), len(words)) for cell, words in _last_words(tags).items()}
-    return {cell: None if 2 * yes == n else 2 * yes > n for cell, (yes, n) in counts.items()}
+    return {cell: None if 2 * yes == n else 2 * yes > n for cell, (yes, n) in counts.items()} | _decided(tags)
 
 
 def disagreements(tags: Iterable[Tag]) -> list[Disagreement]:
-    """The cells on which people's last words differ, sorted."""
-    found = []
+    """The cells on which people's last words differ and nothing was decided, sorted."""
+    tags, found = list(tags), []
+    done = _decided(tags)
     for (sample_id, feature), words in sorted(_last_words(tags).items()):
         yes, no = (tuple(sorted(by for by, v in words.items() if v is which)) for which in (True, False))
-        if yes and no:
+        if yes and no and (sample_id, feature) not in done:
             found.append(Disagreement(sample_id, feature, yes, no))
     return found

@@ -87,7 +87,7 @@ def _drawn(tags: Iterable[Tag]) -> dict[tuple[str, str], str]:
     """How the sample of each cell came to be looked at when it was first judged."""
     found: dict[tuple[str, str], str] = {}
     for t in tags:
-        if not t.model:
+        if not t.model and not t.final:
             found.setdefault((t.sample_id, t.feature), t.queue)
     return found
 
@@ -122,12 +122,15 @@ class FeatureMatrix:
         self.chosen: dict[str, Chosen] = {}
 
     @classmethod
-    def build(cls, samples: Iterable[Sample], registry: Registry, tags: Iterable[Tag] = ()) -> "FeatureMatrix":
-        """What detectors see in `samples`, overruled by people's `tags`. Raises `InputError` where a detector fails."""
+    def build(
+        cls, samples: Iterable[Sample], registry: Registry, tags: Iterable[Tag] = (), detection: Detection | None = None
+    ) -> "FeatureMatrix":
+        """What detectors see in `samples`, overruled by people's `tags`. detection: of these samples, where it was asked before. Raises
+        `InputError` where a detector fails."""
         tags = list(tags)
         samples, people, drawn, columns_of = list(samples), verdicts(tags), _drawn(tags), {}
         columns: dict[str, list] = {"sample_id": [s.id for s in samples]}
-        overruled, detection = [], Detection(samples)
+        overruled, detection = [], detection or Detection(samples)
         for feature in registry.features:
             name, cells = feature.name, []
             told = _seen(detection, feature)

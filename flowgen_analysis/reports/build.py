@@ -14,7 +14,7 @@ from .carried import report_data
 from .content import Content, Section
 from .findings import Findings
 from .pairs import stale
-from .sections import evidence, features, results
+from .sections import evidence, features, reading, results
 from .sections.first_page import next_actions, where, whole_matrix, why
 from .sections.paper import is_papers
 from .sections.remade import carried_findings, kept_findings
@@ -33,6 +33,7 @@ _RESULTS: tuple[tuple[str, _Make], ...] = (
     ("Subsets (Table 5)", features.subsets),
     ("What each model fails at", evidence.slices),
     ("Causes of loss", evidence.causes),
+    ("What people read", reading.codes),
     ("Structure errors (figure 5)", results.structure),
     ("After structure validation (figure 7)", results.validated),
     ("Tokens (Table 2)", results.tokens),

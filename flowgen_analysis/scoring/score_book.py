@@ -29,14 +29,17 @@ class ScoreBook:
     """Every score that the generations of some runs have, by name.
 
     scores: FlowSim of them, called when it is asked for. run_paths: files of runs, beside which scores may stand. declared: what
-    `scores.toml` says. environments: by name, for names that a flow made up. ratings: what people scored, 0 to 10.
+    `scores.toml` says. environments: by name, for names that a flow made up. ratings: what people scored, 0 to 10. read: scores from what
+    people go on saying, by name, asked for each time.
     """
 
     def __init__(
         self, runs: Sequence[Run], samples: Sequence[Sample], scores: Callable[[], Scores], run_paths: Sequence[Path] = (),
         declared: Callable[[], Mapping[str, Mapping[str, Any]]] = dict, environments: Callable[[], Mapping[str, Environment]] = dict,
         ratings: Callable[[], pl.DataFrame | None] = lambda: None,
+        read: Callable[[], Mapping[str, tuple[Metric, pl.DataFrame]]] = dict,
     ):  # fmt: skip
+        self._read = read
         self.runs, self.samples, self.scores, self.run_paths, self._ratings = runs, samples, scores, run_paths, ratings
         self._declared, self._environments = declared, environments
         self._added: dict[str, tuple[Metric, pl.DataFrame]] = {}
@@ -58,16 +61,20 @@ class ScoreBook:
         """The names of the scores, with their titles. Raises `InputError` where files of scores cannot be read."""
         own = {name: metric.title or name for name, (metric, _) in self._added.items()}
         own |= {name: metric.title or name for name, metric in self.brought.metrics.items() if name not in own}
-        return {n: flowsim_metric(n).title for n in METRICS} | own | {n: BUILT_IN[n].title for n in self._built_in}
+        known = {n: flowsim_metric(n).title for n in METRICS} | own | {n: BUILT_IN[n].title for n in self._built_in}
+        return known | {n: metric.title for n, (metric, _) in self._read().items() if n not in known}
 
     def __contains__(self, name: str) -> bool:
-        return name in METRICS or name in self._added or name in self.brought.metrics or name in self._built_in
+        known = name in METRICS or name in self._added or name in self.brought.metrics or name in self._built_in
+        return known or name in self._read()
 
     def of(self, name: str) -> tuple[Metric, pl.DataFrame]:
         """A score and its values: `sample_id`, `model`, `repeat`, `value` in its own unit. Raises `InputError` for one that is not there."""
         if name in self._added:
             return self._added[name]
         if name not in self._kept:
+            if name not in self.brought.metrics and name not in self._built_in and name in (read := self._read()):
+                return read[name]
             if name not in self and name not in self.scores().metrics:
                 raise InputError("metric", f"is {name!r}", " or ".join(list(self.titles)[:40]))
             self._kept[name] = self._found(name)

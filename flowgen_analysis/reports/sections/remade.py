@@ -38,6 +38,7 @@ from ..findings import PAIRED, Finding
 from ..pairs import by_units
 from .evidence import opened
 from ...scoring.kinds import KINDS
+from ...scoring.metrics import axis_title
 from ...study import Study
 
 # %% ../../../nbs/reports/sections/02_remade.ipynb #cell-04
@@ -282,8 +283,14 @@ def _asked(study: Study, one: Finding, now: Values) -> str:
     about = f"sample {one.sample}" if one.sample else f"`{one.slice}`" if one.slice else "all samples"
     models = f"{one.models[0]} compare with {one.models[1]}" if one.kind == "comparison" else ""
     asked = _ABOUT[one.kind].format(about=about, models=models, cause=KINDS.get(one.cause, "").lower())
-    metric = "" if one.metric == "inputs" else f" by {one.metric}"
+    metric = "" if one.metric == "inputs" else f" by {_scored_by(study, one)}"
     return f"Asked: {asked}{metric}? It holds {counted(len(now.samples), 'sample')} of {len(study.samples):,}."
+
+
+def _scored_by(study: Study, one: Finding) -> str:
+    """The score of a finding as people call it."""
+    metric = study.metric(one.metric)
+    return f"FlowSim, {one.metric}" if metric.is_flowsim else axis_title(metric)
 
 
 def _claim(one: Finding, e: Effect) -> str:
@@ -344,7 +351,7 @@ def _table(
         )
         rows.append((text(model), count(mean.n), _cell(now, mean), *effect, *then))
     against = "Against the rest" if one.slice and one.kind != "comparison" else "Effect"
-    what = f"{KINDS[one.cause]}, points lost" if one.cause else f"FlowSim, {one.metric}"
+    what = f"{KINDS[one.cause]}, points lost" if one.cause else _scored_by(study, one)
     headers = ("Model", "n", "Now", against, "p", *(("When kept", "Change of the mean") if kept else ()))
     bare = all(row[3] is NONE for row in rows)
     if bare:

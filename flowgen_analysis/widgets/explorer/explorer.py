@@ -62,6 +62,7 @@ class Drawn(Exploration):
     _panel: "ExplorerPanel"
     _view: SampleView
     _keep: Callable[[dict[str, Any]], str] | None
+    _reading: Callable[[str, str, str], object] | None
     datasets: tuple[str, ...]
     _looked: bool
 
@@ -135,7 +136,7 @@ class Drawn(Exploration):
         return shown | {"notes": self._desk.study.notes}
 
     def _main_state(self) -> states.State:
-        tabs = {"tab": self.tab}
+        tabs = {"tab": self.tab, "reads": self._reading is not None}
         if self.tab == "samples":
             order = (self._held.n, self.rank, self.reverse, self._against, self.selected, self._place(), self.shown)
             return tabs | states.list_state(self.index, self.slice, *order)
@@ -165,7 +166,8 @@ class Drawn(Exploration):
             made = self._desk.study.generations.of(self.selected, self.index.models)
             inputs = not self.metric.startswith("outline")
             html = flow_diff(self._desk.samples[self.selected], made, self.shown, self.index.models, inputs)
-        return states.view_state(self.index, (self._place(), self._held.n), self.selected, self.shown, html)
+        shown = states.view_state(self.index, (self._place(), self._held.n), self.selected, self.shown, html)
+        return shown | {"reads": self._reading is not None}
 
     def look(self) -> None:
         """Somebody looks at it: an explorer that is part of an app works nothing out beside the page before."""
@@ -192,14 +194,15 @@ class Explorer(Drawn):
     """Samples, what models made of them, and any slice of both; its state as in `Exploration`.
 
     slices_path: where slices are saved. keep: called with a finding (kind, title, slice, metric, models, state) when one is added to
-    the report; returns a line to show. datasets: those that can be gone to, by `on_dataset`. bar: whether its bar stands on top of it,
+    the report; returns a line to show. reading: called with a sample, a model and a slice to open read mode there (no sample: the slice as
+    its queue). datasets: those that can be gone to, by `on_dataset`. bar: whether its bar stands on top of it,
     else it is `bar` and stands elsewhere. Raises `InputError`.
     """
 
     events = (
         "dataset",
         "read", "slice", "subset", "facet", "range", "word", "clear", "drop", "reset", "metric", "baseline", "rank", "measure", "tab",
-        "cell", "cause", "select", "step", "close", "model", "rows", "undo", "redo", "save", "delete", "keep",
+        "cell", "cause", "select", "step", "close", "model", "rows", "undo", "redo", "save", "delete", "keep", "reading",
     )  # fmt: skip
     fields: ClassVar = {
         **{e: {"value": "text"} for e in ("dataset", "subset", "metric", "baseline", "rank", "measure", "tab", "model")},
@@ -207,15 +210,16 @@ class Explorer(Drawn):
         "slice": {"text": "text"}, "facet": {"name": "text", "value": "verdict"}, "clear": {"name": "text"},
         "range": {"name": "text", "low": "end", "high": "end"}, "word": {"name": "text", "value": "text"},
         "cause": {"kind": "text", "model": "text"}, "drop": {"value": "whole"}, "cell": {"name": "text", "model": "text"}, "select": {"id": "text"},
-        "step": {"value": "whole"}, "rows": {"at": "number"},
+        "step": {"value": "whole"}, "rows": {"at": "number"}, "reading": {"value": "text"},
     }  # fmt: skip
 
     def __init__(
         self, study: Study, metric: str = "inputs", *, slices_path: Path | None = None,
         keep: Callable[[dict[str, Any]], str] | None = None, state: str = "", datasets: Sequence[str] = (),
         on_dataset: Callable[[str], None] | None = None, bar: bool = True,
+        reading: Callable[[str, str, str], object] | None = None,
     ):  # fmt: skip
-        self._keep, self.datasets, self._on_dataset = keep, tuple(datasets), on_dataset
+        self._keep, self.datasets, self._on_dataset, self._reading = keep, tuple(datasets), on_dataset, reading
         super().__init__(Desk(study, slices_path), metric, state)
         group = uuid.uuid4().hex  # of its own, whichever kernels share the page
         self.bar = BarPanel({}, self.handle, group)
@@ -397,6 +401,17 @@ class Explorer(Drawn):
         """Delete a saved slice."""
         self._desk.delete(str(event["name"]), str(event["folder"]))
         self._stale.add("main")
+
+    def on_reading(self, event: Event) -> None:
+        """Open read mode at the open sample (`sample`), or with the samples of the slice as its queue (`slice`): of the model that the
+        list is sorted by, else of the first on show."""
+        if self._reading is None:
+            raise InputError("read mode", "is not there", "an explorer of a workbench or an app")
+        sample = self.selected if event["value"] == "sample" else ""
+        if event["value"] not in ("sample", "slice") or sample is None:
+            raise InputError("reading value", f"is {event['value'][:40]!r}", "slice, or sample where one is open")
+        model = self.rank if self.rank in self.index.models else self.shown[0]
+        self._reading(sample, model, self.slice.text)
 
     def on_keep(self, event: Event) -> None:
         """Add what is on show to the report."""

@@ -69,7 +69,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
     const tools = make("div", { class: "fg-board-tools" },
       button("+ selected", "The selected cards are this", () => assign(code.name, items()), "fg-quiet"),
       button("split", "The selected cards of this code are something else: type its name above first", () => { const text = title.value.trim(); if (!text) return void title.focus(); post.whenStill(() => post.send("split", { code: code.name, items: items().filter((n) => code.cards.includes(n)), title: text }, { then: (a) => { if (!a.error) { title.value = ""; clear(); } } })); }, "fg-quiet"),
-      merge, button("judge all", "Judge every output by this code, at random: its share can be told then", () => post.send("judge", { code: code.name }), "fg-quiet"), button("✕", "Take the code away", () => post.whenStill(() => post.send("drop", { code: code.name })), "fg-quiet"));
+      merge, button("judge all", "Judge every output by this code, at random: its share can be told then", () => post.send("judge", { code: code.name }), "fg-quiet"), button("feature", "What makes models fail so, as a feature of samples: looked for in all of them", () => post.whenStill(() => post.send("feature", { code: code.name })), "fg-quiet"), button("✕", "Take the code away", () => post.whenStill(() => post.send("drop", { code: code.name })), "fg-quiet"));
     const node = make("div", { class: "fg-board-code", "data-code": code.name }, make("div", { class: "fg-board-codehead" }, handle, name, make("span", { class: "fg-count" }, `${code.cards.length}`)), tools, make("div", { class: "fg-board-cards" }, ...code.cards.map((n) => cardNode(n, code.name))));
     dropOn(node, (what) => (what === "cards" ? assign(code.name, items()) : what.startsWith("code:") && what.slice(5) !== code.name && post.whenStill(() => post.send("merge", { code: what.slice(5), into: code.name }))));
     return node;
@@ -95,7 +95,6 @@ export default panel(({ el, post, model, problem, leaving }) => {
     [groups.scrollTop, codes.scrollTop] = kept;
     redraw();
   };
-  const tick = setInterval(() => { if (root.isConnected && !document.hidden && root.offsetParent !== null && !post.waiting().length && !root.contains(document.activeElement?.closest?.("input, select"))) post.send("refresh", {}, { quiet: true }); }, 4000);
-  leaving(() => clearInterval(tick));
+  keepFresh(root, post, leaving, redraw, () => !root.contains(document.activeElement?.closest?.("input, select")));
   return drawn;
 });

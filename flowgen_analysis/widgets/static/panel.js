@@ -317,6 +317,40 @@ function errorLine() {
   return { node, show };
 }
 
+// Where a panel shows its trait `sample`, from its top, whenever it is another.
+function sampleIn(node, model, leaving) {
+  const draw = () => { showHtml(node, model.get("sample").html ?? ""); node.scrollTop = 0; };
+  model.on("change:sample", draw);
+  leaving(() => model.off("change:sample", draw));
+  draw();
+}
+
+// A panel that is looked at asks for what others wrote meanwhile, unless an answer is still under way: then it is drawn again, since that
+// may be late by now. idle: whether it may be drawn anew at this moment.
+function keepFresh(root, post, leaving, redraw, idle = () => true) {
+  const tick = setInterval(() => {
+    if (!root.isConnected || document.hidden || root.offsetParent === null) return;
+    if (post.waiting().length) redraw();
+    else if (idle()) post.send("refresh", {}, { quiet: true });
+  }, 4000);
+  leaving(() => clearInterval(tick));
+}
+
+// What of what was said is on disk, and whether the kernel still answers.
+function diskLine() {
+  const node = make("span", { class: "fg-tag-disk", role: "status" });
+  let line = null;
+  const show = (root, post, file) => {
+    const unsaved = post.waiting().filter((w) => !w.quiet).length + post.held(), late = post.late();
+    root.classList.toggle("fg-tag-late", late);
+    node.textContent = late ? `kernel busy or gone${unsaved ? `: ${unsaved} not on disk` : ""}` : unsaved ? `${unsaved} not on disk yet` : line ? `on disk, line ${line.toLocaleString("en")}` : "";
+    node.title = file;
+    node.dataset.unsaved = unsaved;
+    node.dataset.line = line ?? "";
+  };
+  return { node, show, heard: (answer) => { line = answer?.lines.at(-1) ?? line; } };
+}
+
 // A panel draws its state whenever it changes, and sends events. `traits` are those that change it beside `state`. It looks busy only
 // when the answer takes its time; an event that fails is said in a line, which stands on top unless the panel puts it elsewhere, or says
 // it in its `own` way.

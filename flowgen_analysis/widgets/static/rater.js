@@ -64,11 +64,9 @@ export default panel(({ el, post, model, problem, leaving }) => {
     line = answer?.lines.at(-1) ?? line;
     redraw();
   });
-  const drawSample = () => { showHtml(flow, model.get("sample").html ?? ""); flow.scrollTop = 0; };
+  sampleIn(flow, model, leaving);
   const tick = setInterval(redraw, 2000);
-  model.on("change:sample", drawSample);
-  leaving(() => { clearInterval(tick); model.off("change:sample", drawSample); });
-  drawSample();
+  leaving(() => clearInterval(tick));
   return () => {
     const last = state?.item;
     state = model.get("state");

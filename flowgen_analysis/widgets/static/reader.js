@@ -2,13 +2,13 @@
 const DIGITS = /^(?:Digit|Numpad)(\d)$/;
 
 export default panel(({ el, post, model, problem, leaving }) => {
-  let state = null, line = null, shown = null, armed = false;
+  let state = null, shown = null, armed = false;
   const rows = new Map();
   const button = (text, hover, cap, onclick) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick }, ...(cap ? [key(cap)] : []), make("span", {}, text));
   const choice = (label, onchange) => make("select", { class: "fg-read-choice", "aria-label": label, title: label, onchange });
   const kinds = choice("Queue", () => ask()), models = choice("Model", () => ask()), about = choice("About", () => ask());
   const seed = make("input", { type: "number", class: "fg-read-seed", min: "0", "aria-label": "Seed", title: "Seed of the random order", onchange: () => ask() });
-  const count = make("span"), quiet = make("span", { class: "fg-hint" }), fill = make("i"), disk = make("span", { class: "fg-tag-disk", role: "status" });
+  const count = make("span"), quiet = make("span", { class: "fg-hint" }), fill = make("i"), disk = diskLine();
   const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Read", "aria-valuemin": "0" }, fill);
   const id = make("b"), whose = make("span", { class: "fg-read-model" }), place = make("span", { class: "fg-hint" });
   const go = make("input", { type: "text", class: "fg-tag-find", placeholder: "id of a sample", "aria-label": "Go to a sample", autocomplete: "off", spellcheck: "false" });
@@ -19,7 +19,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   const done = button("", "No to every code that is still open", "d", () => sayDone()), warn = make("span", { class: "fg-read-warn" });
   const blind = button("blind", "Hide whose it is, and its score", "b", () => post.send("blind", { value: !state.blind }));
   const root = make("div", { class: "fg-tag fg-read", tabindex: "0", role: "application", "aria-label": "Reader" },
-    make("div", { class: "fg-tag-head" }, kinds, about, models, seed, meter, count, quiet, warn, disk), problem.node,
+    make("div", { class: "fg-tag-head" }, kinds, about, models, seed, meter, count, quiet, warn, disk.node), problem.node,
     make("header", { class: "fg-read-bar" }, button("‹", "Previous", "p", () => step(-1)), button("›", "Next", "n", () => step(1)), id, whose, place,
       button("model", "What the next model made of it", "m", () => turn()), blind, button("go to", "Another sample by its id", "g", () => openGo()), go),
     make("div", { class: "fg-read-body" }, make("section", { "aria-label": "Sample" }, flow, ended),
@@ -194,14 +194,9 @@ export default panel(({ el, post, model, problem, leaving }) => {
     done.lastChild.textContent = armed === state.item ? `again: ${n} no` : `done: no to ${n}`;
     done.classList.toggle("fg-read-armed", armed === state.item);
     done.disabled = !n;
-    const unsaved = post.waiting().filter((w) => !w.quiet).length + post.held(), late = post.late();
-    root.classList.toggle("fg-tag-late", late);
-    disk.textContent = late ? `kernel busy or gone${unsaved ? `: ${unsaved} not on disk` : ""}` : unsaved ? `${unsaved} not on disk yet` : line ? `on disk, line ${line.toLocaleString("en")}` : "";
-    disk.title = state.file;
-    disk.dataset.unsaved = unsaved;
-    disk.dataset.line = line ?? "";
+    disk.show(root, post, state.file);
   };
-  post.listen((answer) => { if (answer && lifted && !post.moving()) arrive(); line = answer?.lines.at(-1) ?? line; redraw(); });
+  post.listen((answer) => { if (answer && lifted && !post.moving()) arrive(); disk.heard(answer); redraw(); });
   const showEnd = (end) => {
     ended.hidden = !end;
     flow.hidden = Boolean(end);
@@ -246,15 +241,9 @@ export default panel(({ el, post, model, problem, leaving }) => {
     redraw();
     if (last !== null && last !== state.item && root.contains(document.activeElement) && document.activeElement === note) note.setSelectionRange(note.value.length, note.value.length);
   };
-  const drawSample = () => { showHtml(flow, model.get("sample").html ?? ""); flow.scrollTop = 0; };
-  const tick = setInterval(() => {
-    if (!root.isConnected || document.hidden || root.offsetParent === null) return;
-    if (!post.waiting().length) post.send("refresh", {}, { quiet: true });
-    else redraw();
-  }, 4000);
-  model.on("change:sample", drawSample);
-  leaving(() => { clearInterval(tick); model.off("change:sample", drawSample); keepNote(); });
-  drawSample();
+  sampleIn(flow, model, leaving);
+  keepFresh(root, post, leaving, redraw);
+  leaving(() => keepNote());
   const focusFirst = setTimeout(() => { if (root.isConnected && root.offsetParent !== null && [document.body, null].includes(document.activeElement)) note.focus({ preventScroll: true }); }, 60);
   leaving(() => clearTimeout(focusFirst));
   return drawn;

@@ -167,21 +167,22 @@ export default panel(({ el, send, leaving }) => {
   const button = (text, hover, event) => make("button", { type: "button", class: "fg-quiet", title: hover, "aria-label": hover, onclick: () => send(event) }, text);
   const before = button("‹", "Previous sample (←)", { type: "step", value: -1 });
   const after = button("›", "Next sample (→)", { type: "step", value: 1 });
+  const read = make("button", { type: "button", class: "fg-quiet fg-read-here", title: "Read it: note and codes beside the flows (r)", onclick: () => send({ type: "reading", value: "sample" }) }, "Read");
   const close = button("✕", "Close (Esc)", { type: "close" });
   const body = make("div", { class: "fg-sample-body" });
   const map = make("div", { class: "fg-map-of" });
-  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, close), make("div", { class: "fg-sample-main" }, body, map));
+  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, read, close), make("div", { class: "fg-sample-main" }, body, map));
   const split = divider("sample", "Width of the sample", -1);
   el.append(split, view);
   let jump = () => {};
   view.addEventListener("fg-jump", (e) => jump(e.detail));
   if (!shared.page) leaving(walking(el));
   const kept = { only: false, open: false };
-  let shown = null;
+  let shown = null, state = null;
   let html = "";
 
   view.addEventListener("keydown", (e) => {
-    const event = { ArrowLeft: { type: "step", value: -1 }, ArrowRight: { type: "step", value: 1 }, Escape: { type: "close" } }[e.key];
+    const event = { ArrowLeft: { type: "step", value: -1 }, ArrowRight: { type: "step", value: 1 }, Escape: { type: "close" }, ...(state?.reads && !e.ctrlKey && !e.metaKey && !e.altKey ? { r: { type: "reading", value: "sample" } } : {}) }[e.key];
     if (!event || e.target.tagName === "SELECT") return;
     e.preventDefault();
     e.stopPropagation();
@@ -190,7 +191,8 @@ export default panel(({ el, send, leaving }) => {
     else send(event);
   });
 
-  return (state) => {
+  return (next) => {
+    state = next;
     const focused = view.contains(document.activeElement) ? document.activeElement.dataset.model ?? "" : null;
     view.hidden = split.hidden = state.id === null;
     const around = el.closest(".fg-panes");
@@ -199,6 +201,7 @@ export default panel(({ el, send, leaving }) => {
     title.textContent = state.id ?? "";
     title.title = state.id ?? "";
     place.textContent = state.place;
+    read.hidden = !state.reads;
     before.disabled = state.first;
     after.disabled = state.last;
     const hidden = state.models.filter((m) => !m.on);

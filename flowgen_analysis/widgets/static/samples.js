@@ -5,11 +5,12 @@ function samplesPart({ send, post }) {
   const note = make("span", { class: "fg-hint" });
   const rank = make("select", { "aria-label": "Sorted by", onchange: () => send({ type: "rank", value: rank.value }) });
   const turn = make("button", { type: "button", class: "fg-quiet", onclick: () => send({ type: "rank", value: state.rank }) });
+  const read = make("button", { type: "button", class: "fg-quiet", title: "Read these one by one: the slice as a queue, in read mode", onclick: () => send({ type: "reading", value: "slice" }) }, "Read");
   const head = make("div", { class: "fg-columns" });
   const above = make("div"), below = make("div");
   const list = make("div", { class: "fg-list", role: "listbox", tabindex: "0", "aria-label": "Samples" });
   const empty = make("div", { class: "fg-no-match" });
-  const node = make("div", { class: "fg-samples" }, make("div", { class: "fg-samples-head" }, note, make("label", {}, "by ", rank), turn), head, list, empty);
+  const node = make("div", { class: "fg-samples" }, make("div", { class: "fg-samples-head" }, note, make("label", {}, "by ", rank), turn, read), head, list, empty);
   const prefix = `fg-${Math.random().toString(36).slice(2)}`;
   let state = null, rows = [], start = 0, at = 0, selected = null, order = "", asked = -1;
 
@@ -101,6 +102,7 @@ function samplesPart({ send, post }) {
     turn.textContent = state.reverse ? "↓" : "↑";
     turn.title = state.reverse ? "Highest first; click for lowest first" : "Lowest first; click for highest first";
     turn.setAttribute("aria-label", turn.title);
+    read.hidden = !state.reads || !state.n;
     note.textContent = state.reverse ? "highest first" : "worst first";
     columns();
     const same = JSON.stringify([state.n, state.rank, state.reverse, state.models]);

@@ -2,13 +2,13 @@
 const CODES = /^(?:Digit|Numpad)(\d)$/;
 
 export default panel(({ el, post, model, problem, leaving }) => {
-  let state = null, line = null, shown = null, armed = "", told = "";
+  let state = null, shown = null, armed = "", told = "";
   const rows = new Map();
 
   const button = (text, hover, cap, onclick) => make("button", { type: "button", class: "fg-tag-tool", title: hover, onclick }, ...(cap ? [key(cap)] : []), make("span", {}, text));
   const title = make("b"), judged = make("span"), quiet = make("span", { class: "fg-hint" }), fill = make("i");
   const meter = make("span", { class: "fg-tag-meter", role: "progressbar", "aria-label": "Judged", "aria-valuemin": "0" }, fill);
-  const disk = make("span", { class: "fg-tag-disk", role: "status" });
+  const disk = diskLine();
   const said = make("span", { class: "fg-hint", role: "status" }), back = button("all", "Back to the whole queue", "", () => post.whenStill(() => post.send("rest", { feature: "" }, { moves: true })));
   const id = make("b"), place = make("span", { class: "fg-hint" }), sample = make("div", { class: "fg-tag-flow", tabindex: "-1" });
   const step = (value) => post.whenStill(() => post.send("step", { value }, { moves: true }));
@@ -25,7 +25,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
   const notes = make("div", { class: "fg-hint" }), people = make("summary"), conflicts = make("div", { class: "fg-tag-conflicts" });
   const crowd = make("details", { class: "fg-tag-people" }, people, conflicts);
   const root = make("div", { class: "fg-tag", tabindex: "0", role: "application", "aria-label": "Tagger" },
-    make("div", { class: "fg-tag-head" }, title, back, meter, judged, quiet, said, disk), problem.node,
+    make("div", { class: "fg-tag-head" }, title, back, meter, judged, quiet, said, disk.node), problem.node,
     make("div", { class: "fg-tag-body" },
       make("section", { class: "fg-tag-sample", "aria-label": "Sample" }, make("header", {}, button("‹", "Previous sample", "p", () => step(-1)), button("›", "Next sample; with shift the next that you have not judged", "n", () => step(1)), id, place), sample),
       make("section", { class: "fg-tag-side", "aria-label": "Features" },
@@ -149,20 +149,16 @@ export default panel(({ el, post, model, problem, leaving }) => {
     said.textContent = told;
     accept.disabled = !offered;
     rest.disabled = !unsaid.length;
-    const unsaved = post.waiting().filter((w) => !w.quiet).length + post.held();
-    const late = post.late();
-    root.classList.toggle("fg-tag-late", late);
-    disk.textContent = late ? `kernel busy or gone${unsaved ? `: ${unsaved} not on disk` : ""}` : unsaved ? `${unsaved} not on disk yet` : line ? `on disk, line ${line.toLocaleString("en")}` : "";
-    disk.title = state.file;
-    disk.dataset.unsaved = unsaved;
-    disk.dataset.line = line ?? "";
+    disk.show(root, post, state.file);
   };
   post.listen((answer) => {
-    line = answer?.lines.at(-1) ?? line;
+    disk.heard(answer);
     redraw();
   });
+  let drafted = 0;
   const drawn = () => {
     state = model.get("state");
+    if (state.draft.n > drafted) { drafted = state.draft.n; form.open(state.themes.map((t) => t.name), state.draft.name, state.draft); }
     title.textContent = state.title;
     back.hidden = state.whole;
     id.textContent = state.id;
@@ -185,15 +181,7 @@ export default panel(({ el, post, model, problem, leaving }) => {
     surveyed();
     redraw();
   };
-  const drawSample = () => { showHtml(sample, model.get("sample").html ?? ""); sample.scrollTop = 0; };
-
-  const tick = setInterval(() => {
-    if (!root.isConnected || document.hidden || root.offsetParent === null) return;
-    if (!post.waiting().length) post.send("refresh", {}, { quiet: true });
-    else redraw();
-  }, 4000);
-  model.on("change:sample", drawSample);
-  leaving(() => { clearInterval(tick); model.off("change:sample", drawSample); });
-  drawSample();
+  sampleIn(sample, model, leaving);
+  keepFresh(root, post, leaving, redraw);
   return drawn;
 });

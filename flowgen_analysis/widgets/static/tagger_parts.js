@@ -66,10 +66,11 @@ function featureForm({ add, cancel }) {
   let own = false;
   return {
     node,
-    open: (themeNames, suggested = "") => {
+    open: (themeNames, suggested = "", draft = {}) => {
       own = Boolean(suggested);
       for (const input of [title, name, theme, description, when]) input.value = "";
       name.value = suggested;
+      [title.value, description.value, when.value] = [draft.title ?? "", draft.description ?? "", draft.when ?? ""];
       themes.replaceChildren(...themeNames.map((t) => make("option", { value: t })));
       error.textContent = "";
       node.hidden = false;

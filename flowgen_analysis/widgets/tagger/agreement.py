@@ -9,7 +9,15 @@ __all__ = ['agreement_html', 'Agreement']
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...analysis.agreement import column_agreement, pair_agreement, rater_agreement, with_people
+import polars as pl
+
+from flowgen_analysis.analysis.agreement import (
+    adjudicated,
+    column_agreement,
+    pair_agreement,
+    rater_agreement,
+    with_people,
+)
 from ...analysis.statistics import SMALL
 from ...figures.style import escape, escape_title, model_colours, percent
 from ...scoring.grouping import group_means
@@ -30,30 +38,48 @@ def agreement_html(study: Study) -> str:
         parts.append(
             f"<h3>Features and codes</h3>{_table('Feature or code', [(titles.get(str(r['column'])) or str(r['column']), r) for r in columns.to_dicts()])}"
         )
-        parts.append(f"<h3>Pairs of people</h3>{_table('Pair', [(r['people'], r) for r in pairs])}")
+        parts.append(f"<h3>Pairs of people</h3>{_table('Pair', [(r['people'], r) for r in pairs], who=False)}")
         parts.append(
             f'<p class="fg-caption">{escape("Krippendorff’s α: 1 full agreement, 0 as by chance; α with 95% by resampling cells. Under 0.67 a column is hardly to be relied on.")}</p>'
         )
+        parts.append(_decided(adjudicated(book), titles) if book else "")
     else:
         parts.append('<p class="fg-empty">No cell is judged by two people yet.</p>')
     parts.append(f"<h3>FlowSim and people</h3>{_ratings(study)}")
     return f'<div class="fg-answer">{"".join(parts)}</div>'
 
 
-def _table(head: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    heads = "".join(f'<th scope="col">{t}</th>' for t in ("people", "cells", "the same", "95%", "α", "95%"))
-    body = "".join(_row(title, row) for title, row in rows)
+def _decided(found: pl.DataFrame, titles: Mapping[str, str]) -> str:
+    """What was decided where people differ, and by whom."""
+    if found.is_empty():
+        return ""
+    heads = "".join(f'<th scope="col">{t}</th>' for t in ("cells that differ", "decided", "yes", "no", "by"))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(titles.get(r["column"]) or r["column"])}</th>'
+        + "".join(f'<td class="fg-count">{r[k]}</td>' for k in ("differ", "decided", "yes", "no"))
+        + f"<td>{escape(r['by'])}</td></tr>"
+        for r in found.to_dicts()
+    )
+    told = "α is told from what people said before anything was decided."
+    table = f'<table class="fg-table"><thead><tr><th scope="col">Feature or code</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<h3>Adjudicated</h3><div class="fg-scroll">{table}</div><p class="fg-caption">{escape(told)}</p>'
+
+
+def _table(head: str, rows: Sequence[tuple[str, Mapping[str, Any]]], who: bool = True) -> str:
+    names = ("people", "cells", "the same", "95%", "α", "95%")[not who :]
+    heads = "".join(f'<th scope="col">{t}</th>' for t in names)
+    body = "".join(_row(title, row, who) for title, row in rows)
     return f'<div class="fg-scroll"><table class="fg-table"><thead><tr><th scope="col">{head}</th>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _row(title: str, row: Mapping[str, Any]) -> str:
+def _row(title: str, row: Mapping[str, Any], who: bool) -> str:
     few = row["cells"] < SMALL
     css, mark = ("fg-few", '<i class="fg-ring">○</i> ') if few else ("fg-num", "")
     why = f"only {row['cells']} cells" if few else "every cell that two or more judged"
     alpha = "–" if row["alpha"] is None else f"{row['alpha']:.2f}"
     ends = "" if row["alpha_low"] is None else f"{row['alpha_low']:.2f} to {row['alpha_high']:.2f}"
     cells = (
-        f'<td>{escape(row["people"])}</td><td class="fg-count">{row["cells"]}</td>'
+        (f"<td>{escape(row['people'])}</td>" if who else "") + f'<td class="fg-count">{row["cells"]}</td>'
         f'<td class="{css}" title="{escape_title(why)}">{mark}{percent(row["same"])}</td><td class="fg-count">{percent(row["low"])} – {percent(row["high"])}</td>'
         f'<td class="{css}">{alpha}</td><td class="fg-count">{ends}</td>'
     )

@@ -12,9 +12,11 @@ from ...flows.files import InputError
 from ...study import Study
 from ..sheets import Shared
 from ..tabs import Tabs
+from .adjudicator import Adjudicator
 from .agreement import Agreement
 from .board import CodeBoard
 from .reader import Reader
+from .tagger import Tagger
 
 # %% ../../../nbs/widgets/tagger/06_desk.ipynb #cell-04
 class Bench(Protocol):
@@ -31,6 +33,7 @@ DESK = {
     "Read": "What models made: notes and codes",
     "Features": "Which features samples have",
     "Codes": "Notes and failures, grouped and named",
+    "Decide": "Where people differ: what each says, and what it is",
     "Agreement": "How far people say the same",
 }
 
@@ -45,7 +48,8 @@ class TagDesk(Tabs):
         views = {
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
-            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge),
+            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, self.make_feature),
+            "Decide": lambda: Adjudicator(lambda: bench.study, by),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
         super().__init__(views, hovers=DESK)
@@ -59,10 +63,24 @@ class TagDesk(Tabs):
             raise InputError("reader", "is not there")
         return found
 
+    def queue(self, slice: str = "", model: str = "") -> None:
+        """Read what a model, the first of the queue on show where none is named, made of a slice, in its order. Raises `InputError`."""
+        self.shared.slice = slice
+        self.reader.ask("slice", model)
+        self.selected = "Read"
+
     def judge(self, code: str) -> None:
         """Open the queue of all outputs that are not judged by a code, at random, so that its share can be told."""
         self.reader.ask("unjudged", about=code)
         self.selected = "Read"
+
+    def make_feature(self, title: str, description: str, when: str) -> None:
+        """Open the form of a new feature with this in it, beside the features that there are."""
+        found = self.view("Features")
+        if not isinstance(found, Tagger):
+            raise InputError("features", "are not there")
+        found.draft(title, description, when)
+        self.selected = "Features"
 
     def read(self, sample_id: str, model: str = "") -> None:
         """Read what was made of a sample. Raises `InputError`."""

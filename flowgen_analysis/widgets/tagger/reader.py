@@ -49,7 +49,7 @@ def quiet(book: TagBook, outputs: Collection[Output]) -> int:
     asked, seen, since = set(outputs), set(), set()
     for tag in book.tags:
         output = (tag.sample_id, tag.model, tag.repeat)
-        if tag.by != book.by or output not in asked:
+        if tag.by != book.by or tag.final or output not in asked:
             continue
         if tag.value and tag.feature not in seen:
             seen.add(tag.feature)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from ...features.codes import code_name
 from ...features.detectors import Detection, rule_of
 from ...features.journal import Disagreement, Tag
 from ...features.matrix import FeatureMatrix
@@ -99,14 +100,11 @@ class Tagger(Judging):
         queue: Sequence[str] | None = None, title: str = "", drawn: Drawn | None = None,
     ):  # fmt: skip
         self._samples = {s.id: s for s in samples}
-        self._project, self.dataset, self.title, self._book = (
-            project,
-            dataset,
-            title or dataset,
-            TagBook(project.journal_path(dataset), by),
-        )
+        self._project, self.dataset, self.title = project, dataset, title or dataset
+        self._book = TagBook(project.journal_path(dataset), by)
         self._said = Said(self._samples)
         self._survey, self._in_question = "", ""
+        self._draft: State = {"n": 0}
         self.drawn = drawn or Drawn(
             kind="all" if queue is None else "slice", slice="" if queue is None else title, scored=queue is not None
         )
@@ -154,6 +152,14 @@ class Tagger(Judging):
         with self._one:
             self._queue, done = ids, judged(self._book, self.asked)
             self.selected = next((i for i in ids if i not in done), ids[0])
+            self.show()
+
+    def draft(self, title: str, description: str = "", when: str = "") -> None:
+        """Open the form of a new feature with this in it. Made, it is looked at in every sample."""
+        with self._one:
+            name = code_name(title, self.registry.names)
+            said = {"title": title, "name": name, "description": description, "when": when}
+            self._draft = {"n": self._draft["n"] + 1, **said}
             self.show()
 
     def matrix(self) -> FeatureMatrix:
@@ -253,7 +259,8 @@ class Tagger(Judging):
         path = self._project.registry_path
         added = add_feature(path, feature)
         self.registry, self._stamp = added, _stamp(path)
-        self._survey = feature.name if when else self._survey
+        drafted = feature.name == self._draft.get("name")
+        self._survey = feature.name if when or drafted else self._survey
         self._bus.tell("features")
 
     def on_refresh(self, event: Event | None = None) -> None:
@@ -292,7 +299,7 @@ class Tagger(Judging):
         said = {name: self._suggest(sample, name) for name in self.registry.names}
         html = sample_html(sample, said, self.registry)
         state = tagger_state(self._book, self.registry, sample, said, self._queue, self.title, self.asked)
-        state["whole"] = not self._in_question
+        state |= {"whole": not self._in_question, "draft": self._draft}
         conflicts = state["conflicts"]
         state |= {
             "survey": self._survey and survey_state(self, self._survey),
