@@ -270,7 +270,7 @@ class Answers(Opened):
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> ShownFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
         found = self.study.causes(slice, model, metric)
-        return ShownFrame.of(found, lambda: causes_html(found))
+        return ShownFrame.of(found, lambda: causes_html(found, beside=self.study.metric(metric)))
 
     def worth(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""

@@ -130,10 +130,13 @@ BINS = 8
 
 
 def _bins(rows: pl.DataFrame, said: Metric, meant: Metric) -> tuple[Bin, ...]:
-    """The outcome over equal parts of the score's axis, or of its values where most of them are in a few parts."""
+    """The outcome over the values of the score, where they are few; else over equal parts of its axis, or of its values where most of
+    them are in a few parts."""
     values = rows["value"].to_numpy()
     edges = np.linspace(said.bottom, said.top, BINS + 1)
-    if np.max(np.histogram(values, edges)[0]) > 0.7 * len(values):
+    if len(few := np.unique(values)) <= BINS:
+        edges = np.append(few, few[-1] + 1.0)
+    elif np.max(np.histogram(values, edges)[0]) > 0.7 * len(values):
         edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
     if len(edges) < 2:
         edges = np.array([edges[0], edges[0] + 1.0])

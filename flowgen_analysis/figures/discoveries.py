@@ -162,9 +162,9 @@ def _held_cell(row: Mapping, css: str, metric: Metric) -> str:
     return f'<td class="{css}" title="{again}">{change(effect, metric)} <span class="fg-interval">{span(low, high, metric)}</span></td>'
 
 # %% ../../nbs/figures/06_discoveries.ipynb #cell-11
-def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
+def causes_html(frame: pl.DataFrame, shown: int = 12, beside: Metric = FLOWSIM) -> str:
     """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
-    largest first."""
+    largest first. beside: the score on show; causes explain FlowSim and no other, and say so beside it."""
     if frame.is_empty():
         return '<p class="fg-empty">Nothing is lost here.</p>'
     models = frame["model"].unique().sort().to_list()
@@ -191,7 +191,8 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
         else ""
     )
     table = f'<table class="fg-table"><thead><tr><th scope="col">Cause</th>{head}</tr></thead><tbody>{rows}{more}</tbody></table>'
-    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>'
+    of = "loss" if beside.is_flowsim else f"loss of FlowSim, which says nothing of {escape(axis_title(beside))}"
+    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s {of}; hover: points of FlowSim lost, their interval, samples.</p>'
 
 
 def _worth_showing(frame: pl.DataFrame, kinds: list[str], shown: int) -> list[str]:

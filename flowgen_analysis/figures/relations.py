@@ -67,7 +67,7 @@ def _order(found: Relation) -> list[str]:
 
 
 def _unit(metric: Metric) -> str:
-    return "" if metric.kind == "amount" and not metric.unit else f" {difference_words(metric)}"
+    return f" {difference_words(metric)}"
 
 # %% ../../nbs/figures/08_relations.ipynb #cell-06
 _W, _H, _LEFT, _TOP = 420, 220, 56, 12

@@ -165,6 +165,7 @@ class Drawn(Exploration):
             made = self._desk.study.generations.of(self.selected, self.index.models)
             inputs = not self.metric.startswith("outline")
             html = flow_diff(self._desk.samples[self.selected], made, self.shown, self.index.models, inputs)
+            html = states.scored_html(self.index, self.selected, self.shown) + html
         return states.view_state(self.index, (self._place(), self._held.n), self.selected, self.shown, html)
 
     def look(self) -> None:
