@@ -38,7 +38,7 @@ from ..scoring.metrics import BUILT_IN, Metric, axis_title, difference_words
 from ..scoring.scores import METRICS
 from ..study import Study, open_study
 
-
+# %% ../../nbs/cli/04_analysis.ipynb #cell-03
 def score_names(incomplete: str) -> list[str]:
     """What a shell completes: the scores that are built in, and those that the project in the folder speaks of."""
     names = [*BUILT_IN]
@@ -103,7 +103,7 @@ def say_not_joined(study: Study, most: int = 20) -> None:
     if aside.height > most:
         print(f"flowgen: not joined: {aside.height - most:,} more scores", file=sys.stderr)
 
-# %% ../../nbs/cli/04_analysis.ipynb #cell-04
+# %% ../../nbs/cli/04_analysis.ipynb #cell-05
 @app.command("compare")
 def compare_command(
     dataset: DatasetArgument = "",
@@ -146,7 +146,7 @@ def compare_command(
         _print_comparisons(rows, study, study.metric(metric))
     return 1 if fail_on_regression and any(r["verdict"] == "lower" for r in rows) else 0
 
-# %% ../../nbs/cli/04_analysis.ipynb #cell-05
+# %% ../../nbs/cli/04_analysis.ipynb #cell-06
 def _print_comparisons(found: list[dict], study: Study, metric: Metric) -> None:
     rows = [
         [
@@ -178,7 +178,7 @@ def _print_notes(study: Study) -> None:
     for model, note in study.notes.items():
         say(f"{model}: {note}")
 
-# %% ../../nbs/cli/04_analysis.ipynb #cell-07
+# %% ../../nbs/cli/04_analysis.ipynb #cell-08
 @app.command("discover")
 def discover_command(
     dataset: DatasetArgument = "",

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, say, say_left_out
+from .analysis import MetricOption
+from .app import HERE, JsonOption, RootOption, app, choice, print_json, say, say_left_out
 from ..flows.files import InputError, visible
 from ..project import Project
 from ..reports.content import number
@@ -49,6 +50,7 @@ def report_command(
     date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
+    metric: MetricOption = "inputs",
     fail_on_worse: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="With --compare: exit with 1 where more than N generations got worse."),
@@ -70,7 +72,9 @@ def report_command(
     check_form(path)
     wb = Workbench.open(root, dataset)
     say_left_out(wb.study.samples.aside)
-    written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples)
+    choice("--metric", metric, tuple(wb.metrics))
+    over = {"metric": metric} if metric != "inputs" else {}
+    written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples, **over)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:
