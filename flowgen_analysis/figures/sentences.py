@@ -85,7 +85,8 @@ def against_others(stand: Standing, unit: str = "sample") -> list[str]:
     if not parts:
         return ["No other model has scores on the same samples."] if stand.rows else []
     test = f"{MCNEMAR} test" if any(row.get("test") == MCNEMAR for row in stand.rows) else ""
-    points = "differences in percentage points" if stand.metric.kind == "share" else ""
+    told = stand.metric.kind == "share" and any(verdict(r) in ("higher", "lower", "fragile") for r in stand.rows)
+    points = "differences in percentage points" if told else ""
     by = f" ({'; '.join(filter(None, (test, points)))})" if test or points else ""
     return [f"Paired on the samples that both have{by}, {stand.leader} {words(parts)}."]
 

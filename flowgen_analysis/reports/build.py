@@ -62,10 +62,11 @@ def build(
         findings = Findings(study.project.root / "reports" / "findings")
     kept, papers = findings.list() if findings else [], is_papers(study)
     own, left = kept_findings(study, kept)
-    behind = ("Against a baseline", lambda s: evidence.behind(s, baseline))
+    behind = ("Against a baseline", _explaining(lambda s: evidence.behind(s, baseline), _AGAINST, study.metric(metric)))
     first, results_of = _over(study.metric(metric))
     made = _made(study, first, left) + ([own] if own else []) + _made(study, (*results_of, behind), left)
-    made += _made(study, (*_APPENDIX, *(_PAPERS if papers else ())), left)
+    appendix = _APPENDIX if metric == "inputs" else _APPENDIX[1:]  # another score has every row on its first page
+    made += _made(study, (*appendix, *(_PAPERS if papers else ())), left)
     to_read = tuple(evidence.to_read(study, samples)) if samples > 0 else ()
     if samples > 0 and not to_read:
         left.append(("Samples to read", "no sample stands out"))
@@ -96,7 +97,8 @@ def _over(metric: Metric) -> tuple[Sequence[tuple[str, _Make]], Sequence[tuple[s
     return over(_FIRST), [*mine, *over(_RESULTS)]
 
 
-_EXPLAINING = ("Why", "What to do next", "Causes of loss")
+_AGAINST = "Against a baseline"
+_EXPLAINING = ("Why", "What to do next", "Causes of loss", _AGAINST)
 
 
 def _explaining(make: _Make, title: str, metric: Metric) -> _Make:
