@@ -222,7 +222,10 @@ def discover_command(
         means = [amount(r["score"], said), amount(r["others"], said)]
         tail = [percent(r["explained"]), change(held, of), p_value(r["p"])]
         rows.append([r["slice"], str(r["n"]), *means, change(effect, of), span(low, high, of), *tail])
-    about += "" if said.is_flowsim else f" ({axis_title(said)}{'' if said.more_is_better else ', less is better'})"
+    causes = bool(rows) and all(measure == "value" for measure in found.frame["measure"])
+    about += (
+        "" if said.is_flowsim or causes else f" ({axis_title(said)}{'' if said.more_is_better else ', less is better'})"
+    )
     heads = ["", "n", "score", "others", "against the rest", "95%", "of its loss, %", "held out", "p (best of all)"]
     if rows:
         print_table(f"{about}: {found.family}", heads, rows)

@@ -63,6 +63,8 @@ def board_html(
     if found.frame.is_empty() and features is None:
         return "" if waits else f'{nothing}<p class="fg-caption">{escape(found.family)}</p>'
     rows = list(found.frame.iter_rows(named=True))
+    if rows and all(r["measure"] == "value" for r in rows):
+        metric = FLOWSIM  # a cause or a code, which no other score measures
     asked = [] if features is None else [r for r in features.iter_rows(named=True) if r["effect"] is not None]
     sizes = [abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None]
     sizes += [abs(r["effect"]) for r in asked]
@@ -191,8 +193,12 @@ def causes_html(frame: pl.DataFrame, shown: int = 12, beside: Metric = FLOWSIM) 
         else ""
     )
     table = f'<table class="fg-table"><thead><tr><th scope="col">Cause</th>{head}</tr></thead><tbody>{rows}{more}</tbody></table>'
-    of = "loss" if beside.is_flowsim else f"loss of FlowSim, which says nothing of {escape(axis_title(beside))}"
-    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s {of}; hover: points of FlowSim lost, their interval, samples.</p>'
+    other = (
+        ""
+        if beside.is_flowsim
+        else f'<p class="fg-caption">Causes explain FlowSim, not {escape(beside.title or beside.name)}.</p>'
+    )
+    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>{other}'
 
 
 def _worth_showing(frame: pl.DataFrame, kinds: list[str], shown: int) -> list[str]:

@@ -20,8 +20,6 @@ from flowgen_analysis.reports.content import (
     Table,
     chance,
     count,
-    interval,
-    number,
     points,
     score,
     text,
@@ -51,7 +49,7 @@ def unit_note(metric: Metric) -> str:
     less = "" if metric.more_is_better else "; less is better"
     return f"Scores: {axis_title(metric)}{less}; differences in {difference_words(metric)}."
 
-# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-08
+# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-09
 def by_model(study: Study, metric: str) -> Section | LEFT_OUT:
     """Each model's mean by a score, and the leader against each other model."""
     stand, said = study.standing(metric), study.metric(metric)
@@ -77,7 +75,7 @@ def _pair(row: Mapping[str, Any], metric: Metric) -> Iterator[Cell]:
     told = verdict_words(row)
     yield text(("better" if is_ahead(row) else "worse") if told in ("higher", "lower") else told)
 
-# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-10
+# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-11
 def where(study: Study, metric: str) -> Section | LEFT_OUT:
     """Subsets and features against models, by a score."""
     said, models = study.metric(metric), study.standing(metric).order[:BOARDS]
@@ -138,7 +136,7 @@ def _cell(model: str, best: str, mean: Mean, pairs: Mapping[frozenset[str], Mapp
     apart = row["difference"] if row["a"] == model else -row["difference"]
     return change_cell(apart, None, None, row["n"], metric, "shown" if is_difference(row) else "hollow")
 
-# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-12
+# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-13
 def subsets(study: Study, metric: str) -> Section | LEFT_OUT:
     """Each subset's features and union, a mean a model, by a score."""
     said, models = study.metric(metric), study.standing(metric).order
@@ -196,7 +194,7 @@ def _effects(row: Mapping[str, Any], metric: Metric) -> Iterator[Cell]:
         )
         yield change_cell(value, low, high, row["n"], metric)
 
-# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-14
+# %% ../../../nbs/reports/sections/02_other_score.ipynb #cell-15
 def of_flowsim(section: Section | LEFT_OUT, metric: Metric) -> Section | LEFT_OUT:
     """A section that explains FlowSim, named so in a report on another score."""
     if not isinstance(section, Section):
