@@ -80,7 +80,7 @@ def build(
         tuple(_facts(study, metric)), tuple(made), to_read, tuple(left), tuple(study.models), data, author,
     )  # fmt: skip
 
-
+# %% ../../nbs/reports/08_build.ipynb #cell-07
 def _over(metric: Metric) -> tuple[Sequence[tuple[str, _Make]], Sequence[tuple[str, _Make]]]:
     """The sections of the first page and of the results, over a score."""
     if metric.name == "inputs":
@@ -110,7 +110,7 @@ def _explaining(make: _Make, title: str, metric: Metric) -> _Make:
 
 _PLACE = re.compile(r" \((?:figure|Table) \d+\)")
 
-# %% ../../nbs/reports/08_build.ipynb #cell-07
+# %% ../../nbs/reports/08_build.ipynb #cell-08
 def _made(study: Study, makers: Sequence[tuple[str, _Make]], left: list[tuple[str, str]]) -> list[Section]:
     """The sections that there is something to say in; the others are left out, with the reason."""
     found = []

@@ -80,7 +80,7 @@ def values(study: Study, found: Finding) -> Values:
     means = {m.model: _merits(m.mean, index.metric) for m in index.means(inside) if m.model in columns}
     return Values(ids, columns, means, clusters=clusters)
 
-
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-05
 def _merits(mean: Mean, metric: Metric) -> Mean:
     """A mean in merits (0..1, more is better), in which findings are kept and tested."""
     if mean.mean is None or (metric.is_plain and metric.more_is_better):
@@ -120,7 +120,7 @@ def _models(study: Study, found: Finding) -> list[str]:
 def _mean(values: np.ndarray, clusters: list[str] | None) -> Mean:
     return mean_interval(values, clusters=None if clusters is None else np.unique(clusters, return_inverse=True)[1])
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-06
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-07
 def _lost(study: Study, found: Finding, model: str, ids: Sequence[str]) -> np.ndarray:
     """The loss of a model by a cause on each sample: 0 where it was not met, nan where there is no generation."""
     losses = study.losses(found.metric)
@@ -151,7 +151,7 @@ def figures(study: Study, found: Finding, date: str = "") -> Finding:
 def _cut(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else round(value, _DIGITS)
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-08
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-09
 class Change(NamedTuple):
     """A model's mean when kept and now, their difference with its interval, its p (and that with one more collapsed sample), and
     how it was tested. same: not one sample has another value."""
@@ -196,7 +196,7 @@ def change(found: Finding, model: str, now: Values) -> Change:
     tested = "one sample: no test" if p is None else "by intervals"
     return blank._replace(difference=difference, low=low, high=high, p=p, tested=tested)
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-10
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-11
 class Effect(NamedTuple):
     """What a finding claims of a model. about: in words. n: samples. value: points (-1..1) with interval and p; None where it is not known."""
 
@@ -240,7 +240,7 @@ def _against(model: str, inside: Mean, outside: Mean) -> Effect:
     d = independent_difference(outside, inside)
     return Effect(model, inside.n, d.difference, d.low, d.high, d.p)
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-12
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-13
 HALF = 0.5  # of an effect: under it, what is left is called weaker
 
 
@@ -258,7 +258,7 @@ def mark(then: Effect, now: Effect) -> str:
         return "reversed"
     return "weaker" if abs(now.value) < HALF * abs(then.value) else "holds"
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-16
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-17
 def kept_findings(study: Study, found: Iterable[Finding]) -> tuple[Section | None, list[tuple[str, str]]]:
     """What was kept, made again, and what cannot be made any more with the reason. No section where there is nothing."""
     inside: list[Section] = []
@@ -303,7 +303,7 @@ def _section(study: Study, name: str, one: Finding) -> Section:
         samples=_shown(study, one, now, claimed),
     )
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-17
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-18
 _SAID = 6  # effects in sentences
 _ABOUT = {
     "slice": "how do the models do on {about}",
@@ -350,7 +350,7 @@ def _ends(e: Effect, words_of: Callable[[float | None], str]) -> str:
 
 _CHANGED = 1e-6
 
-
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-19
 def _since(one: Finding, changes: Mapping[str, Change], claimed: Sequence[Effect], metric: Metric) -> list[str]:
     """What became of it since it was kept."""
     if not one.kept or not one.figures:
@@ -370,7 +370,7 @@ def _since(one: Finding, changes: Mapping[str, Change], claimed: Sequence[Effect
         f"Kept on {one.kept}; since then: {'; '.join(marks) or 'no effect was kept'} (means moved: {words(moved)})."
     ]
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-18
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-20
 def _table(
     study: Study, name: str, one: Finding, now: Values, changes: Mapping[str, Change], claimed: Sequence[Effect]
 ) -> Table:
@@ -410,7 +410,7 @@ def _cell(now: Values, mean: Mean, metric: Metric) -> Cell:
     value, low, high = metric.interval(mean.mean, mean.low, mean.high, metric.own)
     return mean_cell(mean._replace(mean=value, low=low, high=high), metric)
 
-
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-21
 def _drawn(study: Study, name: str, one: Finding, now: Values) -> tuple[Chart, ...]:
     """The means of the models it is about, there and on the other samples; an amount has no place on an axis of 0 to 100."""
     metric = shown_metric(study, one)
