@@ -122,7 +122,8 @@ def _by_cluster(a: np.ndarray, b: np.ndarray, kind: Kind, groups: np.ndarray) ->
     """The correlation with interval and p from leaving each group out in turn, on Fisher's scale."""
     r, many = _value(a, b, kind), int(groups.max()) + 1
     if many > _RANKED_ONCE:
-        moved = _pearsons_without(*(stats.rankdata(v) if kind == "spearman" else v for v in (a, b)), groups)
+        one, two = (stats.rankdata(v) if kind == "spearman" else v for v in (a, b))
+        moved = _pearsons_without(one, two, groups)
     else:
         without = [_value(a[groups != g], b[groups != g], kind) for g in range(many)]
         if many < 3 or r is None or None in without:

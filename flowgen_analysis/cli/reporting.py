@@ -9,7 +9,7 @@ __all__ = ['report_command']
 import datetime
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,7 +73,7 @@ def report_command(
     wb = Workbench.open(root, dataset)
     say_left_out(wb.study.samples.aside)
     choice("--metric", metric, tuple(wb.metrics))
-    over = {"metric": metric} if metric != "inputs" else {}
+    over: dict[str, Any] = {"metric": metric} if metric != "inputs" else {}
     written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples, **over)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
