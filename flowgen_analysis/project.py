@@ -169,6 +169,11 @@ class Project(NamedTuple):
         """The file that says what scores from elsewhere are."""
         return self.root / "scores.toml"
 
+    @property
+    def judges_path(self) -> Path:
+        """The file of the judges: models that say what a flow is worth."""
+        return self.root / "judges.toml"
+
     def _newest(self, dataset: str) -> list[Path]:
         """Where the newest run of each model is, or would be, where only older ones are left."""
         folder = self.root / "runs" / dataset

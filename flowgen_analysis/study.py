@@ -71,16 +71,24 @@ from .figures.sentences import verdict_sentences
 from .figures.style import counted, keep_colours, words
 from .flows.dataset import Run, Samples, load_runs, load_samples
 from .flows.environment import Environment, load_environment
-from .flows.files import InputError, write_text
+from .flows.files import InputError, locked, read_json_lines, write_json_lines, write_text
 from .flows.model import Generation, Sample
 from .generation.models.catalogue import find_model
 from .generation.models.estimate import Estimate
-from .generation.models.judging import Answered, estimate_judging, judge_all, load_judges, questions
+from flowgen_analysis.generation.models.judging import (
+    Answered,
+    Judge,
+    estimate_judging,
+    judge_all,
+    load_judges,
+    questions,
+)
 from .generation.models.pipeline import Budget
 from .generation.models.templates import PROMPTS, load_prompts
 from .generation.models.tokens import run_prompt_table
 from .model_runs import project_models, reply_cache, stale_runs
 from .project import Project, bundled
+from .scoring.brought import scores_path
 from .scoring.distance import Engine
 from .scoring.functions import ScoreFunction, compute, load_functions
 from .scoring.kinds import KINDS
@@ -183,6 +191,8 @@ class Gathered:
         made.matrix = FeatureMatrix.build(self.samples, made.registry, self._tags(), detection)
         for name in ("corpus", "ratings"):
             made.__dict__.pop(name, None)
+        if "score_book" in self.__dict__:
+            made.score_book = self.score_book.anew(lambda: made.ratings)
         return made
 
     def _once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
@@ -250,11 +260,35 @@ class Gathered:
     @cached_property
     def score_book(self) -> ScoreBook:
         """Every score that generations have: built in, brought with the runs, added in code."""
-        declared = lambda: load_declared(self.project.declared_path) if self.project else {}  # noqa: E731
+        declared = lambda: self._declared  # noqa: E731
         make = lambda: self._environments  # noqa: E731
         return ScoreBook(
             self.runs, self.samples, lambda: self.scores, self.run_paths, declared, make, lambda: self.ratings, self._code_scores
         )  # fmt: skip
+
+    @cached_property
+    def _declared(self) -> dict[str, dict[str, Any]]:
+        """What `scores.toml` says of each score, and of those of judges the scale in `judges.toml`."""
+        if self.project is None:
+            return {}
+        own, judges = load_declared(self.project.declared_path), self.judges.values()
+        return {j.name: j.said | own.get(j.name, {}) for j in judges} | {
+            name: said for name, said in own.items() if name not in self.judges
+        }
+
+    @cached_property
+    def judges(self) -> dict[str, Judge]:
+        """The judges of the project, by name. Raises `InputError` for a `judges.toml` that cannot be read."""
+        path = self.project and self.project.judges_path
+        return load_judges(path) if path and path.is_file() else {}
+
+    def judged(self, name: str) -> JudgeAgreement | None:
+        """How far a judge agrees with people, where that score is a judge's; None for another score."""
+        if name not in self.judges or name not in self.score_book:
+            return None
+        none = Metric("rating"), self.values(name).clear()
+        people = self.score_book.of("rating") if self.ratings is not None else none
+        return self._once(("judged", name), lambda: judge_agreement(self.score_book.of(name), people))
 
     def add_scores(
         self, source: IntoDataFrame | ScoreFunction | str | Path, progress: Callable[[int, int], None] | None = None
@@ -551,7 +585,8 @@ class Study(Scored):
         """Which model is better, and is it real? In sentences."""
         stand = self.standing(metric)
         if not stand.metric.is_flowsim:
-            return verdict_sentences(stand, self.dataset, self.unit, None, ())
+            judged = self.judged(metric)
+            return [*verdict_sentences(stand, self.dataset, self.unit, None, ()), *([str(judged)] if judged else [])]
         top = self.top_causes(stand.leader, metric=metric) if stand.leader else None
         outline = None if metric.startswith("outline") else self.standing("outline")
         worth = self.worth(model=stand.leader, metric=metric).to_dicts() if stand.leader else []
@@ -678,7 +713,7 @@ class Study(Scored):
         return self._explained(metric).repairs
 
     def _explained(self, metric: str, progress: Callable[[int, int], None] | None = None) -> Explained:
-        inputs = not metric.startswith("outline")
+        inputs = not (metric.startswith("outline") and self.metric(metric).is_flowsim)
         return self._once(
             ("explained", str(inputs)), lambda: explained(self.samples, self.runs, inputs, progress=progress)
         )
@@ -773,9 +808,9 @@ class Judging:
     def __init__(self, study: Study, judge: str, model: str, against: str = ""):
         if study.project is None:
             raise InputError("judge", "needs a project", "a folder with judges.toml")
-        judges = load_judges(study.project.root / "judges.toml")
+        judges = study.judges
         if judge not in judges:
-            raise InputError(f"judge {judge!r}", "is not in judges.toml", words(judges, "or"))
+            raise InputError(f"judge {judge!r}", "is not in judges.toml", words(judges, "or") or "a judge a table")
         self.study, self.judge, self.model = study, judges[judge], find_model(project_models(study.project), model)
         others = {(g.sample_id, g.repeat): g for r in study.runs if r.model == against for g in r.generations}
         if self.judge.pair and not others:
@@ -798,19 +833,35 @@ class Judging:
         budget = None if budget_usd is None else Budget(budget_usd)
         cache = reply_cache(self.study.project)
         self.answered = judge_all(self.model, self.judge, self.asked, cache=cache, budget=budget, progress=progress)
-        self.study.score_book.add(self.metric, self.values, self._table(self.answered.failed, "problem", pl.String))
+        failed = self._table(self.answered.failed, "problem", pl.String)
+        self.study.score_book.add(self.metric, self.values, failed, replace=True)
         self.study.forget({self.metric.name})
         return self
+
+    def keep(self) -> list[Path]:
+        """Write the scores beside the runs (`<model>.scores.jsonl`), where every view finds them, in the place of what this judge said
+        before. Returns the files. Raises `InputError`."""
+        paths = {p.stem: p for p in self.study.run_paths}
+        rows: dict[Path, list[dict[str, Any]]] = {}
+        for r in self.values.drop_nulls("value").to_dicts():
+            own = scores_path(paths.get(r["model"], self.study.run_paths[0]))
+            line = {
+                "id": r["sample_id"],
+                "model": r["model"],
+                "repeat": r["repeat"],
+                "scores": {self.judge.name: r["value"]},
+            }
+            rows.setdefault(own, []).append(line)
+        for path, lines in rows.items():
+            with locked(path):
+                before = [line for _, line in read_json_lines(path)] if path.is_file() else []
+                write_json_lines(path, [*filter(None, (_without(line, self.judge.name) for line in before)), *lines])
+        return list(rows)
 
     @property
     def metric(self) -> Metric:
         """The score: an amount on the judge's scale, or the share of questions in which a flow was chosen."""
-        j, source = self.judge, f"judge {self.model.name}"
-        if j.pair:
-            return Metric(j.name, j.title or j.name, "points", source=source)
-        return Metric(
-            j.name, j.title or j.name, "amount", unit=f"of {j.high:g}", bottom=j.low, top=j.high, source=source
-        )
+        return Metric(self.judge.name, **self.judge.said, source=f"judge {self.model.name}")
 
     @property
     def values(self) -> pl.DataFrame:
@@ -854,6 +905,15 @@ class Judging:
             else f" Turned round, {100 * self.swayed:.0f}% of the pairs were judged otherwise."
         )
         return f"{self.judge.name} by {self.model.name}: {len(self.answered.scores):,} answers{failed}. {self.agreement}{swayed}"
+
+
+def _without(line: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """A line of scores without one of them; None where nothing is left."""
+    scores = line.get("scores")
+    if not isinstance(scores, dict) or name not in scores:
+        return line
+    left = {k: v for k, v in scores.items() if k != name}
+    return line | {"scores": left} if left else None
 
 # %% ../nbs/03_study.ipynb #cell-31
 def open_study(

@@ -50,6 +50,7 @@ from .reports.history import History, history
 from .reports.sections.remade import carried_findings, figures
 from .reports.sides import open_sides
 from .reports.write import Compared, check_form, write_report
+from .scoring.brought import scores_path
 from .scoring.functions import ScoreFunction
 from .scoring.loss import Losses
 from .scoring.metrics import Metric
@@ -179,7 +180,8 @@ class Opened(Asking):
 
     def _changed_runs(self) -> bool:
         """Whether the files of the runs are others than those that the study was read from."""
-        now = [(p, p.stat().st_mtime_ns) for p in self.project.run_paths(self.dataset)]
+        paths = (p for run in self.project.run_paths(self.dataset) for p in (run, scores_path(run)))
+        now = [(p, p.stat().st_mtime_ns) for p in paths if p.exists()]
         before, self._read_runs = getattr(self, "_read_runs", now), now
         return now != before
 
@@ -273,7 +275,7 @@ class Answers(Opened):
     def causes(self, slice: str = "", model: str = "", metric: str = "inputs") -> ShownFrame:
         """A row a model and cause over the samples of a slice, the largest loss (0..1) first. model: only this one."""
         found = self.study.causes(slice, model, metric)
-        return ShownFrame.of(found, lambda: causes_html(found))
+        return ShownFrame.of(found, lambda: causes_html(found, beside=self.study.metric(metric)))
 
     def worth(self, slice: str = "", model: str = "", metric: str = "inputs") -> pl.DataFrame:
         """A row a model and repair over the samples of a slice: the points (0..1) that undoing it everywhere would bring."""

@@ -118,7 +118,7 @@ def test_a_wrong_command_is_found():
     assert problem("flowgen datasets") == problem("flowgen slices test -s 'foreach & ~parallel'  # why") == ""
     assert problem("flowgen --version") == ""
     assert problem("flowgen --versions") == "flowgen has no --versions"
-    assert problem("flowgen scores test") == "no command 'scores'"
+    assert problem("flowgen scored test") == "no command 'scored'"
     assert problem("flowgen report test --out x") == "report has no --out"
 
 

@@ -16,6 +16,7 @@ from flowgen_analysis.project import Project, init_project
 from flowgen_analysis.scoring.functions import score
 from flowgen_analysis.study import Judging, Study
 from flowgen_analysis.widgets.explorer.explorer import Explorer
+from flowgen_analysis.widgets.sheets import related
 
 FLOW = {"trigger": None, "components": [{"name": "log", "step": 1, "inputs": []}]}
 OTHER = {"trigger": None, "components": [{"name": "send_email", "step": 1, "inputs": []}]}
@@ -169,3 +170,36 @@ def test_a_judge_never_stands_without_its_agreement(project):
     assert judging.agreement.low <= 0
     assert "cannot be told from a judge without any idea" in repr(judging)
     assert study.mean("good", "useful").mean == pytest.approx(8)
+    # kept beside the runs every view finds it, again with its agreement, and another run takes its place
+    assert judging.keep() == judging.keep()
+    assert {path.name for path in judging.keep()} == {"good.scores.jsonl", "bad.scores.jsonl"}
+    again = Study.open(project, "own")
+    assert again.metric("useful").unit == "of 10"
+    assert again.values("useful").height == 2 * N
+    assert again.values("judge").height == 2 * (N - 2 - 1), "other scores of the files stay"
+    assert "cannot be told from a judge without any idea" in again.verdict("useful")[-1]
+    assert "without any idea" in related(again, "inputs", "useful")
+    again.score_book.add(judging.metric, judging.values, replace=True)
+
+
+def test_a_rating_counts_as_soon_as_it_is_there(project):
+    study = Study.open(project, "own")
+    assert "rating" not in study.metrics
+    (project.root / "ratings").mkdir(exist_ok=True)
+    write(project.root / "ratings" / "own.jsonl", [{"id": "t0", "model": "good", "by": "ana", "score": 9}])
+    assert "rating" not in study.metrics
+    now = study.anew()
+    assert now.values("rating")["value"].to_list() == [9]
+    assert now.values("passed").height == 2 * N
+
+
+@pytest.mark.parametrize(("name", "unit"), [("passed", "percentage points"), ("cost", "differences in cents")])
+def test_a_report_over_a_score_says_its_unit(project, name, unit):
+    options = ["--project", str(project.root), "--metric", name, "-o", str(project.root / "r.md")]
+    assert main(["report", "own", *options]) == 0
+    text = (project.root / "r.md").read_text()
+    first, _, rest = text.partition("## Why")
+    assert unit in first
+    assert "FlowSim" not in first
+    assert f"## Where, by {name.title()}" in first
+    assert "In points of FlowSim, which is not" in rest

@@ -107,13 +107,30 @@ def correlation(
     return Correlation(a.size, r, math.tanh(_fisher(r) - half), math.tanh(_fisher(r) + half), p)
 
 
+_RANKED_ONCE = 1000  # groups beyond which ranks are not made anew without each
+
+
+def _pearsons_without(a: np.ndarray, b: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Pearson's correlation without each group in turn, on Fisher's scale, from sums."""
+    a, b = a - a.mean(), b - b.mean()
+    sums = [np.bincount(groups, v) for v in (np.ones(len(a)), a, b, a * a, b * b, a * b)]
+    n, x, y, xx, yy, xy = (s.sum() - s for s in sums)
+    r = (xy - x * y / n) / np.sqrt((xx - x * x / n) * (yy - y * y / n))
+    return np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
+
+
 def _by_cluster(a: np.ndarray, b: np.ndarray, kind: Kind, groups: np.ndarray) -> Correlation:
     """The correlation with interval and p from leaving each group out in turn, on Fisher's scale."""
     r, many = _value(a, b, kind), int(groups.max()) + 1
-    without = [_value(a[groups != g], b[groups != g], kind) for g in range(many)]
-    if many < 3 or r is None or None in without:
-        return Correlation(a.size, r)
-    moved = np.array([_fisher(x) for x in without if x is not None])
+    if many > _RANKED_ONCE:
+        one, two = (stats.rankdata(v) if kind == "spearman" else v for v in (a, b))
+        moved = _pearsons_without(one, two, groups)
+    else:
+        without = [_value(a[groups != g], b[groups != g], kind) for g in range(many)]
+        if many < 3 or r is None or None in without:
+            return Correlation(a.size, r)
+        moved = np.array([_fisher(x) for x in without if x is not None])
+    assert r is not None
     spread, centre = math.sqrt((many - 1) * float(moved.var())), _fisher(r)
     half = t_critical(many - 1) * spread
     p = float(2 * stats.t.sf(abs(centre) / spread, many - 1)) if spread else float(centre == 0)
@@ -148,7 +165,7 @@ def with_people(scores: Scores, ratings: pl.DataFrame) -> pl.DataFrame:
     schema = dict.fromkeys(("model", "metric", "kind"), pl.String) | {"n": pl.Int64}
     return pl.DataFrame(rows, schema | dict.fromkeys(Correlation._fields[1:], pl.Float64), orient="row")
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-15
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-16
 def krippendorff_alpha(
     judgements: Sequence[Sequence[float]], level: Literal["interval", "nominal"] = "interval"
 ) -> float | None:
@@ -180,7 +197,7 @@ def rater_agreement(ratings: pl.DataFrame) -> tuple[int, float | None]:
     )
     return sum(len(u) > 1 for u in units), krippendorff_alpha(units)
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-20
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-21
 class TagAgreement(NamedTuple):
     """people: who tagged. cells: those that two or more people judged. same: the share of them on which all agree, with its 95%
     interval. alpha: Krippendorff's, nominal; None where it says nothing (no such cell, or one answer everywhere)."""
@@ -198,7 +215,7 @@ def tag_agreement(book: TagBook) -> TagAgreement:
     people = sorted({line.tag.by for line in book.lines})
     return TagAgreement(people, len(several), same, krippendorff_alpha(several, "nominal"))
 
-# %% ../../nbs/analysis/27_agreement.ipynb #cell-24
+# %% ../../nbs/analysis/27_agreement.ipynb #cell-25
 _RESAMPLES = 1000
 
 

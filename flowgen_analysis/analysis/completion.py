@@ -8,6 +8,7 @@ __all__ = ['MOST', 'LOOKED_AT', 'Completion', 'complete', 'Part', 'parts']
 # %% ../../nbs/analysis/10_completion.ipynb #cell-02
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..queries.parsing import FLOW_KINDS, is_share
 from ..queries.saying import said
 from ..queries.terms import And, Not, Or, Pattern, Term, name_text, quoted
 from ..scoring.kinds import KINDS
+from ..scoring.scores import METRICS
 
 # %% ../../nbs/analysis/10_completion.ipynb #cell-04
 MOST = 12
@@ -112,7 +114,7 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
         return ((name, "") for name in columns.corpus.expected.texts_of(kind).all if name.strip())
     if kind in ("cause", "loss"):
         return KINDS.items()
-    if kind in RESULTS:
+    if kind in RESULTS or kind in _scores(columns):
         return ((m, "") for m in columns.models)
     if kind == "code":
         return ((name, code.title) for name, code in columns.corpus.codes().all.items())
@@ -124,6 +126,13 @@ def _names_of(columns: Columns, kind: str) -> Iterable[tuple[str, str]]:
         return ((f, columns.corpus.titles.get(f, "")) for f in columns.features)
     values = columns.facts.get(kind)
     return ((v, "") for v in _distinct(values)) if values is not None and values.dtype == object else ()
+
+
+def _scores(columns: Columns) -> dict[str, str]:
+    """The scores that a slice may ask of a model, with their titles; none where they cannot be read."""
+    with suppress(InputError):
+        return {name: title for name, title in columns.corpus.metrics().items() if name not in METRICS}
+    return {}
 
 
 def _distinct(values: np.ndarray) -> list[str]:
@@ -158,6 +167,7 @@ def _anything(columns: Columns) -> Iterator[_Candidate]:
     yield from (
         (f"{kind}:", "kind", "") for kind in (*FLOW_KINDS, "cause", "loss", *RESULTS, "by", "code", "id", *texts)
     )
+    yield from ((f"{name}:", "kind", title) for name, title in _scores(columns).items() if _KIND.fullmatch(name))
     facts = [f for f in (*columns.facts, "spread") if f not in texts and not ("." in f and is_share(f))]
     yield from ((f"{name_text(f)} ", "fact", "") for f in facts)
     yield from ((f"{name_text(m)} ", "model", "") for m in columns.models)

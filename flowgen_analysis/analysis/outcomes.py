@@ -130,10 +130,13 @@ BINS = 8
 
 
 def _bins(rows: pl.DataFrame, said: Metric, meant: Metric) -> tuple[Bin, ...]:
-    """The outcome over equal parts of the score's axis, or of its values where most of them are in a few parts."""
+    """The outcome over the values of the score, where they are few; else over equal parts of its axis, or of its values where most of
+    them are in a few parts."""
     values = rows["value"].to_numpy()
     edges = np.linspace(said.bottom, said.top, BINS + 1)
-    if np.max(np.histogram(values, edges)[0]) > 0.7 * len(values):
+    if len(few := np.unique(values)) <= BINS:
+        edges = np.append(few, few[-1] + 1.0)
+    elif np.max(np.histogram(values, edges)[0]) > 0.7 * len(values):
         edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
     if len(edges) < 2:
         edges = np.array([edges[0], edges[0] + 1.0])
@@ -254,12 +257,16 @@ class JudgeAgreement(NamedTuple):
     def __str__(self) -> str:
         if self.alpha is None:
             return f"Agreement with people is not known: {self.generations} generations that people rated, of {self.samples} samples."
-        ends = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]"
+        ends = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]".replace("-", "−")
         worth = " It cannot be told from a judge without any idea." if self.is_worthless else ""
-        told = f"Agreement with people: alpha {self.alpha:.2f}{ends} on {self.generations} generations of {self.samples} samples.{worth}"
+        alpha = f"{self.alpha:.2f}".replace("-", "−")
+        told = f"Agreement with people: alpha {alpha}{ends} on {self.generations} generations of {self.samples} samples.{worth}"
         if self.length is None or self.length.value is None:
             return told
-        return f"{told} It goes with length by {self.length.value:+.2f} [{self.length.low or 0:+.2f}, {self.length.high or 0:+.2f}]."
+        length = f"{self.length.value:+.2f} [{self.length.low or 0:+.2f}, {self.length.high or 0:+.2f}]".replace(
+            "-", "−"
+        )
+        return f"{told} It goes with length by {length}."
 
 
 def judge_agreement(

@@ -45,13 +45,15 @@ def expected_scores(index: SliceIndex) -> list[Expected]:
 
 
 def _leave_one_out(matrix: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Predictions of each value from the others, and the share of variance that they account for."""
+    """Predictions of each value from the others, and the share of variance that they account for; the hat matrix (n x n) is never made."""
     size = len(values)
     left, weights, _ = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
+    along, squares = left.T @ values, left**2
     best = (np.inf, np.zeros(0))
     for penalty in _PENALTIES:
-        hat = (left * (weights**2 / (weights**2 + penalty))) @ left.T + 1 / size
-        predicted = values - (values - hat @ values) / (1 - np.diag(hat))
+        kept = weights**2 / (weights**2 + penalty)
+        fitted, leverage = left @ (kept * along) + values.mean(), squares @ kept + 1 / size
+        predicted = values - (values - fitted) / (1 - leverage)
         best = min(best, (float(((values - predicted) ** 2).sum()), predicted), key=lambda pair: pair[0])
     alone = (values - values.mean()) * size / (size - 1)
     spread = float((alone**2).sum())

@@ -35,6 +35,7 @@ class Auc(NamedTuple):
 
 
 _RESAMPLES = 2000
+_DRAWN = 1000  # tasks beyond which the spread is worked out from each one's part in the AUC, and none are drawn
 
 
 def auc_within(scores: Sequence[Any], passed: Sequence[Any], tasks: Sequence[Any], seed: int = 0) -> Auc:
@@ -54,6 +55,8 @@ def auc_pooled(scores: Sequence[Any], passed: Sequence[Any], tasks: Sequence[Any
     """The AUC of all pairs, of one task or of two; otherwise as `auc_within`."""
     groups, left_out = _by_task(scores, passed, tasks)
     good, bad = (np.array([group[i].size for group in groups], int) for i in (0, 1))
+    if len(groups) > _DRAWN:
+        return _pooled_of_many(groups, good, bad, left_out)
     owner, every = np.repeat(np.arange(len(groups)), good), np.concatenate([g for g, _ in groups] or [[]])
     columns = [np.bincount(owner, _wins(every, failing), len(groups)) for _, failing in groups]
     wins = np.array(columns, float).reshape(len(groups), len(groups)).T
@@ -110,12 +113,42 @@ def _task_interval(
     if value in (0, 1):
         wilson = share_interval(tasks if value else 0, tasks)
         return wilson.low or 0.0, 1.0 if wilson.high is None else wilson.high
+    if tasks > _DRAWN:
+        return _ends(value, _spread(wins, pairs, value, pairs.sum()), tasks)
     drawn = np.random.default_rng(seed).multinomial(tasks, np.full(tasks, 1 / tasks), _RESAMPLES).astype(float)
     number, of = (drawn @ m if m.ndim == 1 else ((drawn @ m) * drawn).sum(axis=1) for m in (wins, pairs))
     again = number[of > 0] / of[of > 0]
-    error = float(again.std()) * np.sqrt(tasks / (tasks - 1)) / (value * (1 - value))
+    return _ends(value, float(again.std()), tasks)
+
+
+def _ends(value: float, spread: float, tasks: int) -> tuple[float, float]:
+    error = spread * np.sqrt(tasks / (tasks - 1)) / (value * (1 - value))
     centre, half = np.log(value / (1 - value)), t_critical(tasks - 1) * error
     return float(1 / (1 + np.exp(half - centre))), float(1 / (1 + np.exp(-half - centre)))
+
+
+def _spread(wins: np.ndarray, pairs: np.ndarray, value: float, total: float) -> float:
+    """The standard deviation of the AUC over drawn tasks, to first order: what each task that is drawn once more moves it by. wins,
+    pairs: those that a task has a part in."""
+    return float(np.sqrt(((wins - value * pairs) ** 2).sum()) / total)
+
+
+def _pooled_of_many(
+    groups: Sequence[tuple[np.ndarray, np.ndarray]], good: np.ndarray, bad: np.ndarray, left_out: int
+) -> Auc:
+    """The AUC of all pairs without a square of tasks."""
+    passing, failing = (np.concatenate([group[i] for group in groups]) for i in (0, 1))
+    total, tasks = passing.size * failing.size, len(groups)
+    if not total:
+        return Auc(None, None, None, tasks, 0, passing.size + failing.size, left_out)
+    ahead = _wins(passing, np.sort(failing)), passing.size - _wins(failing, np.sort(passing))
+    parts = [np.bincount(np.repeat(np.arange(tasks), n), w, tasks) for n, w in zip((good, bad), ahead, strict=True)]
+    value, wins, pairs = float(ahead[0].sum() / total), sum(parts), good * failing.size + bad * passing.size
+    if value in (0, 1):
+        low, high = _task_interval(np.ones(tasks), np.ones(tasks), value, 0)
+    else:
+        low, high = _ends(value, _spread(np.asarray(wins), pairs, value, total), tasks)
+    return Auc(value, low, high, tasks, total, passing.size + failing.size, left_out)
 
 # %% ../../nbs/analysis/28_validity.ipynb #cell-15
 def by_model(frame: pl.DataFrame, column: str) -> dict[str, float]:

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "slices": ("slicing", "Compare models on the subsets of the registry, or on slices of your own."),
     "discover": ("analysis", "Search all that can be said of the samples for where a model fails, or where two models differ."),
     "compare": ("analysis", "Compare models, paired on the samples: is one better, and where?"),
+    "scores": ("judging", "List the scores that generations have, what did not join, and what one says of another."),
+    "judge": ("judging", "Have a model judge what models made, by a prompt of the project; it needs a key and costs money."),
     "generate": ("generation", "Run models over a dataset: offline baselines, or models behind an API, which need a key and cost money."),
     "training-set": ("generation", "Write what a model can be fine-tuned on: the pipeline's prompts with the right replies, as chat and as TRL JSONL."),
     "train": ("generation", "Fine-tune a model on a training set with LoRA; wants the extra [train], and a GPU for any real model."),

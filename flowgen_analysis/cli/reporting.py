@@ -9,11 +9,22 @@ __all__ = ['report_command']
 import datetime
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .app import HERE, JsonOption, RootOption, app, print_json, progress_bar, say, say_left_out
+from .analysis import MetricOption
+from flowgen_analysis.cli.app import (
+    HERE,
+    JsonOption,
+    RootOption,
+    app,
+    choice,
+    print_json,
+    progress_bar,
+    say,
+    say_left_out,
+)
 from ..flows.files import InputError, visible
 from ..project import Project
 from ..reports.content import number
@@ -49,6 +60,7 @@ def report_command(
     date: Annotated[str, typer.Option(help="Its date, such as 2026-01-31.")] = "",
     baseline: Annotated[str, typer.Option(help="The model to hold the best one against.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Samples to read in it.")] = 12,
+    metric: MetricOption = "inputs",
     bundle: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the workbench into this folder instead, as files that open from disk."),
@@ -74,11 +86,13 @@ def report_command(
     check_form(path)
     wb = Workbench.open(root, dataset)
     say_left_out(wb.study.samples.aside)
+    choice("--metric", metric, tuple(wb.metrics))
+    over: dict[str, Any] = {"metric": metric} if metric != "inputs" else {}
     if bundle:
         with progress_bar("samples") as progress:
             written = wb.bundle(bundle, title=title, progress=progress)
     else:
-        written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples)
+        written = wb.report(path, title=title, author=author, date=date, baseline=baseline, samples=samples, **over)
     if as_json:
         print_json({"dataset": dataset, "written": str(written)})
     else:

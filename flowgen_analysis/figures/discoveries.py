@@ -63,6 +63,8 @@ def board_html(
     if found.frame.is_empty() and features is None:
         return "" if waits else f'{nothing}<p class="fg-caption">{escape(found.family)}</p>'
     rows = list(found.frame.iter_rows(named=True))
+    if rows and all(r["measure"] == "value" for r in rows):
+        metric = FLOWSIM  # a cause or a code, which no other score measures
     asked = [] if features is None else [r for r in features.iter_rows(named=True) if r["effect"] is not None]
     sizes = [abs(r[k]) for r in rows for k in ("effect", "low", "high") if r[k] is not None]
     sizes += [abs(r["effect"]) for r in asked]
@@ -162,9 +164,9 @@ def _held_cell(row: Mapping, css: str, metric: Metric) -> str:
     return f'<td class="{css}" title="{again}">{change(effect, metric)} <span class="fg-interval">{span(low, high, metric)}</span></td>'
 
 # %% ../../nbs/figures/06_discoveries.ipynb #cell-11
-def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
+def causes_html(frame: pl.DataFrame, shown: int = 12, beside: Metric = FLOWSIM) -> str:
     """`analysis.causes.cause_table` drawn: a row a cause, a column a model, the share of its loss with its interval. shown: rows, the
-    largest first."""
+    largest first. beside: the score on show; causes explain FlowSim and no other, and say so beside it."""
     if frame.is_empty():
         return '<p class="fg-empty">Nothing is lost here.</p>'
     models = frame["model"].unique().sort().to_list()
@@ -191,7 +193,12 @@ def causes_html(frame: pl.DataFrame, shown: int = 12) -> str:
         else ""
     )
     table = f'<table class="fg-table"><thead><tr><th scope="col">Cause</th>{head}</tr></thead><tbody>{rows}{more}</tbody></table>'
-    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>'
+    other = (
+        ""
+        if beside.is_flowsim
+        else f'<p class="fg-caption">Causes explain FlowSim, not {escape(beside.title or beside.name)}.</p>'
+    )
+    return f'<div class="fg-scroll">{table}</div><p class="fg-caption">Share of the model\'s loss; hover: points of FlowSim lost, their interval, samples.</p>{other}'
 
 
 def _worth_showing(frame: pl.DataFrame, kinds: list[str], shown: int) -> list[str]:

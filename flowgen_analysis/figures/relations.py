@@ -36,11 +36,14 @@ def relation_sentences(found: Relation) -> list[str]:
     sure = found.within.low is not None and found.within.low > chance
     within = strength_text(found.within, m)
     if m == "AUC":
-        what = f"the higher {score} is the better one in {percent(found.within.value)}% of {found.within.pairs or 0:,} pairs, ties half"
+        side = "higher" if found.score.more_is_better else "lower"
+        what = f"the {side} {score} is the better one in {percent(found.within.value)}% of {found.within.pairs or 0:,} pairs, ties half"
         said.append(f"Of two generations of one task, {what} ({within}); of any two: {strength_text(found.pooled, m)}.")
     else:
         said.append(f"Within a task: {within}; pooled: {strength_text(found.pooled, m)}.")
-    if not sure:
+    if found.within.high is not None and found.within.high < chance:
+        said.append(f"Within a task it goes the other way round: the better by {score} is the worse here.")
+    elif not sure:
         said.append(
             f"Within a task that cannot be told from chance: {score} does not say which of two answers is better here."
         )
@@ -67,7 +70,7 @@ def _order(found: Relation) -> list[str]:
 
 
 def _unit(metric: Metric) -> str:
-    return "" if metric.kind == "amount" and not metric.unit else f" {difference_words(metric)}"
+    return f" {difference_words(metric)}"
 
 # %% ../../nbs/figures/08_relations.ipynb #cell-06
 _W, _H, _LEFT, _TOP = 420, 220, 56, 12

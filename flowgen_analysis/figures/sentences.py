@@ -17,7 +17,7 @@ from ..analysis.statistics import Mean
 from ..analysis.worth import is_close, worth_sentence
 from .style import amount, change, counted, percent, signed, words
 from ..scoring.kinds import KINDS
-from ..scoring.metrics import Metric
+from ..scoring.metrics import Metric, difference_words
 
 # %% ../../nbs/figures/07_sentences.ipynb #cell-05
 _NAMED = 4  # models in a sentence
@@ -84,7 +84,10 @@ def against_others(stand: Standing, unit: str = "sample") -> list[str]:
     ]
     if not parts:
         return ["No other model has scores on the same samples."] if stand.rows else []
-    by = f" ({MCNEMAR} test)" if any(row.get("test") == MCNEMAR for row in stand.rows) else ""
+    test = f"{MCNEMAR} test" if any(row.get("test") == MCNEMAR for row in stand.rows) else ""
+    told = stand.metric.kind == "share" and any(verdict(r) in ("higher", "lower", "fragile") for r in stand.rows)
+    points = "differences in percentage points" if told else ""
+    by = f" ({'; '.join(filter(None, (test, points)))})" if test or points else ""
     return [f"Paired on the samples that both have{by}, {stand.leader} {words(parts)}."]
 
 
@@ -92,7 +95,8 @@ def _ahead(row: Mapping[str, Any], metric: Metric) -> str:
     """The other model of a row, with the difference where there is one."""
     if verdict(row) not in ("higher", "lower", "fragile"):
         return row["b"]
-    size = change(abs(row["difference"]), metric).lstrip("+") + (_unit(metric) if metric.kind == "amount" else "")
+    what = f" {difference_words(metric)}" if metric.kind == "amount" and metric.unit else ""
+    size = change(abs(row["difference"]), metric).lstrip("+") + what
     low, high = sorted((abs(row["low"]), abs(row["high"]))) if row["low"] is not None else (None, None)
     ends = "" if low is None or row["low"] * row["high"] < 0 else f" [{amount(low, metric)}, {amount(high, metric)}]"
     return f"{row['b']} by {size}{ends}"

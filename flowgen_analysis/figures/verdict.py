@@ -174,7 +174,8 @@ def card_html(
     alone: there is no other model. metric: what the board is of."""
     parts = [f'<h4><i class="fg-dot" style="background:{colour}"></i>{escape(model)}</h4>']
     if not alone:
-        parts.append(f'<div class="fg-part-head">loses more than the others by</div>{_apart(model, causes)}')
+        what = "" if metric.is_flowsim else " points of FlowSim"
+        parts.append(f'<div class="fg-part-head">loses more{what} than the others by</div>{_apart(model, causes)}')
     parts.append(f'<div class="fg-part-head">does worst in</div>{_worst(model, board, metric)}')
     return f'<section class="fg-card">{"".join(parts)}</section>'
 

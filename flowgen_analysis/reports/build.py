@@ -14,16 +14,17 @@ from .carried import report_data
 from .content import Content, Section
 from .findings import Findings
 from .pairs import stale
-from .sections import evidence, features, reading, results
+from .sections import evidence, features, other_score, reading, results
 from .sections.first_page import next_actions, where, whole_matrix, why
 from .sections.paper import is_papers
 from .sections.remade import carried_findings, kept_findings
+from ..scoring.metrics import Metric, axis_title
 from ..study import Study
 
 # %% ../../nbs/reports/08_build.ipynb #cell-04
-def summary(study: Study) -> list[str]:
-    """The report in a few sentences."""
-    return [*study.verdict(), *stale(study)]
+def summary(study: Study, metric: str = "inputs") -> list[str]:
+    """The report in a few sentences. metric: the score that it is over."""
+    return [*study.verdict(metric), *stale(study)]
 
 # %% ../../nbs/reports/08_build.ipynb #cell-06
 _Make = Callable[[Study], Section | str]
@@ -53,17 +54,20 @@ _PAPERS: tuple[tuple[str, _Make], ...] = (
 
 def build(
     study: Study, *, title: str = "", author: str = "", date: str = "", baseline: str = "", samples: int = 12,
-    findings: Findings | None = None,
+    findings: Findings | None = None, metric: str = "inputs",
 ) -> Content:  # fmt: skip
     """The report on a dataset. title, author, date: as they are to be printed. baseline: the model to hold the best one against.
-    samples: how many to read. findings: those to remake, the project's by default. Raises `InputError`."""
+    samples: how many to read. findings: those to remake, the project's by default. metric: the score that verdict, where-matrix, subsets
+    and slices are of; what explains FlowSim says so beside another. Raises `InputError`."""
     if findings is None and study.project is not None:
         findings = Findings(study.project.root / "reports" / "findings")
     kept, papers = findings.list() if findings else [], is_papers(study)
     own, left = kept_findings(study, kept)
-    behind = ("Against a baseline", lambda s: evidence.behind(s, baseline))
-    made = _made(study, _FIRST, left) + ([own] if own else []) + _made(study, (*_RESULTS, behind), left)
-    made += _made(study, (*_APPENDIX, *(_PAPERS if papers else ())), left)
+    behind = ("Against a baseline", _explaining(lambda s: evidence.behind(s, baseline), _AGAINST, study.metric(metric)))
+    first, results_of = _over(study.metric(metric))
+    made = _made(study, first, left) + ([own] if own else []) + _made(study, (*results_of, behind), left)
+    appendix = _APPENDIX if metric == "inputs" else _APPENDIX[1:]  # another score has every row on its first page
+    made += _made(study, (*appendix, *(_PAPERS if papers else ())), left)
     to_read = tuple(evidence.to_read(study, samples)) if samples > 0 else ()
     if samples > 0 and not to_read:
         left.append(("Samples to read", "no sample stands out"))
@@ -73,14 +77,41 @@ def build(
         made, left = [_of_its_own(s) for s in made], [(_PLACE.sub("", name), why_not) for name, why_not in left]
     data = report_data(study) | {"findings": carried_findings(study, kept), "date": date}
     return Content(
-        title or f"{study.dataset}: {words(study.models, most=4)}", study.dataset, date, tuple(summary(study)),
-        tuple(_facts(study)), tuple(made), to_read, tuple(left), tuple(study.models), data, author,
+        title or f"{study.dataset}: {words(study.models, most=4)}", study.dataset, date, tuple(summary(study, metric)),
+        tuple(_facts(study, metric)), tuple(made), to_read, tuple(left), tuple(study.models), data, author,
     )  # fmt: skip
+
+# %% ../../nbs/reports/08_build.ipynb #cell-07
+def _over(metric: Metric) -> tuple[Sequence[tuple[str, _Make]], Sequence[tuple[str, _Make]]]:
+    """The sections of the first page and of the results, over a score."""
+    if metric.name == "inputs":
+        return _FIRST, _RESULTS
+    name = metric.name
+    of: dict[str, _Make] = {
+        "Where": lambda s: other_score.where(s, name),
+        "Subsets (Table 5)": lambda s: other_score.subsets(s, name),
+        "What each model fails at": lambda s: other_score.slices(s, name),
+    }
+    mine: list[tuple[str, _Make]] = [("The score", lambda s: other_score.by_model(s, name))]
+
+    over = lambda rows: [(t, of.get(t) or _explaining(make, t, metric)) for t, make in rows]  # noqa: E731
+    return over(_FIRST), [*mine, *over(_RESULTS)]
+
+
+_AGAINST = "Against a baseline"
+_EXPLAINING = ("Why", "What to do next", "Causes of loss", _AGAINST)
+
+
+def _explaining(make: _Make, title: str, metric: Metric) -> _Make:
+    """A section as it is, or named as FlowSim's where it explains that."""
+    if metric.is_flowsim or title not in _EXPLAINING:
+        return make
+    return lambda study: other_score.of_flowsim(make(study), metric)
 
 
 _PLACE = re.compile(r" \((?:figure|Table) \d+\)")
 
-# %% ../../nbs/reports/08_build.ipynb #cell-07
+# %% ../../nbs/reports/08_build.ipynb #cell-08
 def _made(study: Study, makers: Sequence[tuple[str, _Make]], left: list[tuple[str, str]]) -> list[Section]:
     """The sections that there is something to say in; the others are left out, with the reason."""
     found = []
@@ -99,9 +130,11 @@ def _of_its_own(section: Section) -> Section:
     return section._replace(tables=tables, inside=tuple(_of_its_own(s) for s in section.inside))
 
 
-def _facts(study: Study) -> Iterator[tuple[str, str]]:
+def _facts(study: Study, metric: str = "inputs") -> Iterator[tuple[str, str]]:
     blind = sum(not s.expected for s in study.samples)
     yield "Dataset", study.dataset
+    if metric != "inputs":
+        yield "Score", axis_title(study.metric(metric))
     yield "Samples", f"{len(study.samples):,}" + (f" ({blind:,} without an expected flow)" if blind else "")
     if aside := study.samples.aside:
         more = f" and {len(aside) - 3:,} more" if len(aside) > 3 else ""

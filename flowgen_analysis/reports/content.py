@@ -16,7 +16,8 @@ from ..flows.model import Generation, Sample
 
 # %% ../../nbs/reports/00_content.ipynb #cell-04
 class Cell(NamedTuple):
-    """One value of a table. kind: `text`, `count`, `score` (0..1), `points` (a difference, -1..1), `p`, `amount` (any number).
+    """One value of a table. kind: `text`, `count`, `score` (0..1), `points` (a difference, -1..1), `p`, `amount` (any number), `own` (in
+    the unit of a score, with so many `digits`) and `change` (a difference of those).
 
     low, high, n: its 95% interval and how many values are behind it. mark: `best`, `second`, `hollow` (a difference that is not
     shown) or nothing. unit: before an amount. optimistic: its interval may be too narrow.
@@ -30,6 +31,7 @@ class Cell(NamedTuple):
     mark: str = ""
     unit: str = ""
     optimistic: bool = False
+    digits: int = 1
 
     @property
     def few(self) -> bool:
@@ -88,6 +90,8 @@ def number(cell: Cell) -> str:
         return signed(cell.value)
     if cell.kind == "p":
         return p_value(cell.value)
+    if cell.kind in ("own", "change"):
+        return _own(cell.value, cell)
     if cell.unit == "$":
         return f"${cell.value:,.{2 if abs(cell.value) >= 1 else 4}f}"
     whole = abs(cell.value) >= 1000 or cell.value == int(cell.value)
@@ -98,8 +102,17 @@ def interval(cell: Cell) -> str:
     """The 95% interval as `[50.2, 78.0]`; empty where there is none."""
     if cell.low is None or cell.high is None:
         return ""
+    if cell.kind in ("own", "change"):
+        return f"[{_own(cell.low, cell)}, {_own(cell.high, cell)}]"
     ends = [signed(v) if cell.kind == "points" else percent(v) for v in (cell.low, cell.high)]
     return f"[{ends[0]}, {ends[1]}]"
+
+
+def _own(value: float, cell: Cell) -> str:
+    """A number in the unit of its score; a difference with its sign, but for one that reads 0."""
+    told = f"{abs(value):,.{cell.digits}f}"
+    plus = "+" if cell.kind == "change" else ""
+    return told if not float(told.replace(",", "")) else f"{'−' if value < 0 else plus}{told}"
 
 # %% ../../nbs/reports/00_content.ipynb #cell-10
 class Table(NamedTuple):

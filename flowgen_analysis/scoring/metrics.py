@@ -108,8 +108,9 @@ def axis_title(metric: Metric) -> str:
 def difference_words(metric: Metric) -> str:
     """What a difference of it is counted in."""
     if metric.kind == "amount":
-        own = metric.unit or f"of {metric.title or metric.name}"
-        return f"points {own}" if own.startswith("of ") else own
+        if not metric.unit:
+            return f"units of {metric.title or metric.name}"
+        return f"points {metric.unit}" if metric.unit.startswith("of ") else metric.unit
     return (
         "percentage points"
         if metric.kind == "share"

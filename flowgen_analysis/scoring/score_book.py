@@ -7,6 +7,7 @@ __all__ = ['PEOPLE', 'ScoreBook']
 
 # %% ../../nbs/scoring/08_score_book.ipynb #cell-02
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ class ScoreBook:
         self._added: dict[str, tuple[Metric, pl.DataFrame]] = {}
         self._kept: dict[str, tuple[Metric, pl.DataFrame]] = {}
         self.failed: dict[str, pl.DataFrame] = {}
+
+    def anew(self, ratings: Callable[[], pl.DataFrame | None]) -> "ScoreBook":
+        """The same scores with what people say now."""
+        made = copy(self)
+        made._ratings = ratings
+        made._kept = {name: found for name, found in self._kept.items() if name != PEOPLE}
+        made.__dict__.pop("_built_in", None)
+        return made
 
     @cached_property
     def brought(self) -> Brought:
@@ -94,11 +103,14 @@ class ScoreBook:
             "sample_id", "model", "repeat", pl.col(name).alias("value")
         )
 
-    def add(self, metric: Metric, values: pl.DataFrame, failed: pl.DataFrame | None = None) -> Metric:
+    def add(
+        self, metric: Metric, values: pl.DataFrame, failed: pl.DataFrame | None = None, replace: bool = False
+    ) -> Metric:
         """Add a score, or put it in the place of one that was added. values: `sample_id`, `model`, `repeat` and `value`, a row a generation;
-        null for none. failed: generations for which it could not be worked out, with `problem`. Raises `InputError` for a name that is
-        taken."""
-        if not NAME.fullmatch(metric.name) or metric.name in BUILT_IN or metric.name in self.brought.metrics:
+        null for none. failed: generations for which it could not be worked out, with `problem`. replace: also one that was brought with
+        the runs. Raises `InputError` for a name that is taken."""
+        taken = metric.name in BUILT_IN or (not replace and metric.name in self.brought.metrics)
+        if taken or not NAME.fullmatch(metric.name):
             raise InputError(f"score {metric.name!r}", "is no name, or that of another score", "a word that is free")
         frame = values.select("sample_id", "model", pl.col("repeat").cast(pl.Int64), pl.col("value").cast(pl.Float64))
         self._added[metric.name] = metric, frame

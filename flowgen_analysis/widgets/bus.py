@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..flows.files import InputError
 from ..project import Project
+from ..scoring.brought import scores_path
 
 # %% ../../nbs/widgets/00_bus.ipynb #cell-05
 class Bus:
@@ -89,7 +90,7 @@ class Bus:
             "tags": [self._project.journal_path(self._dataset)],
             "features": [self._project.registry_path],
             "samples": [self._project.dataset_path(self._dataset)],
-            "runs": self._project.run_paths(self._dataset),
+            "runs": [p for run in self._project.run_paths(self._dataset) for p in (run, scores_path(run))],
         }
         return {what: tuple(_stamp(p) for p in found) for what, found in paths.items()}
 

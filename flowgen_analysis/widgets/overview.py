@@ -51,10 +51,12 @@ class Verdict(Sheet):
         ]
         made = [sentences_html(said), standings_html(stand, together(stand.order, pairs), study.headlines, study.notes)]
         made.append(f'<h3>What sets each apart</h3><div class="fg-cards">{"".join(cards)}</div>')
-        lost = causes_html(study.causes("", metric=metric), shown=12) if why else '<p class="fg-wait">…</p>'
+        causes_told = causes_html(study.causes("", metric=metric), beside=stand.metric) if why else ""
+        lost = causes_told or '<p class="fg-wait">…</p>'
+        where = "Where it is lost" if stand.metric.is_flowsim else "Where FlowSim is lost"
         tables = subset_html(study.subset_tables(metric), study.notes, stand.metric)
         made.append(
-            f'<div class="fg-answers"><div><h3>Where it is lost</h3>{lost}</div><div><h3>By subset</h3>{tables}</div></div>'
+            f'<div class="fg-answers"><div><h3>{where}</h3>{lost}</div><div><h3>By subset</h3>{tables}</div></div>'
         )
         return "".join(made)
 

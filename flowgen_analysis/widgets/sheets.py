@@ -308,13 +308,18 @@ class Causes(Sheet):
             ("why", id(study), metric), "why each model loses what it loses", lambda tell: _why(study, metric, tell)
         ):
             return ""
-        lost = f"<div><h3>Share of the loss</h3>{causes_html(study.causes(slice, metric=metric))}</div>"
+        said = study.metric(metric)
+        of = "" if said.is_flowsim else " of FlowSim"
+        lost = (
+            f"<div><h3>Share of the loss{of}</h3>{causes_html(study.causes(slice, metric=metric), beside=said)}</div>"
+        )
         tried = f'<p class="fg-caption">{escape(study.tried(metric))}</p>' if study.tried(metric) else ""
         gained = (
             f"<div><h3>What repair is worth</h3>{repairs_html(study.worth(slice, metric=metric), KINDS)}{tried}</div>"
         )
         groups = study.alike(self.settings["model"], slice, metric)
         alike = clusters_html(groups, [study.proposal(g.samples) for g in groups[:8]])
+        alike = alike if said.is_flowsim else f'<p class="fg-caption">Loss of FlowSim.</p>{alike}'
         return f'<div class="fg-answers">{lost}{gained}</div><h3>Failures of {escape(self.settings["model"])} that are alike</h3>{alike}'
 
 # %% ../../nbs/widgets/04_sheets.ipynb #cell-16
@@ -381,8 +386,12 @@ class Outcomes(Sheet):
         return [select("outcome", "Outcome", self.settings["outcome"], {n: titles[n] for n in self.outcomes()})]
 
     def answer(self) -> str:
-        """One score against the other."""
-        return str(related(self.study(), self.shared.metric, self.settings["outcome"]))
+        """One score against the other; FlowSim, where the chosen score is the outcome itself."""
+        outcome = self.settings["outcome"]
+        score = self.shared.metric if self.shared.metric != outcome else METRICS[0]
+        if score == outcome:
+            raise InputError("outcome", f"is {outcome}, the score itself", "another score")
+        return str(related(self.study(), score, outcome))
 
 
 def related(study: Study, score: str, outcome: str) -> Html:
@@ -392,4 +401,4 @@ def related(study: Study, score: str, outcome: str) -> Html:
         failing = study.failing(outcome) if found.outcome.kind == "share" else None
     except InputError:
         failing = None  # the same outcome everywhere
-    return relation_html(found, failing)
+    return relation_html(found, failing, study.judged(score) or study.judged(outcome))

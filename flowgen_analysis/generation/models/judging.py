@@ -51,6 +51,19 @@ class Judge(NamedTuple):
     pair: bool = False
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What its score is, as `scores.toml` would say it: an amount on its scale, or of pairs the share in which a flow was chosen."""
+        title = {"title": self.title or self.name}
+        if self.pair:
+            return title | {"kind": "points"}
+        return title | {
+            "kind": "amount",
+            "unit": f"of {self.high:g}",
+            "bottom": float(self.low),
+            "top": float(self.high),
+        }
+
+    @property
     def template(self) -> Template:
         """What every question of this judge begins with."""
         asked = (

@@ -166,6 +166,7 @@ class Drawn(Exploration):
             made = self._desk.study.generations.of(self.selected, self.index.models)
             inputs = not self.metric.startswith("outline")
             html = flow_diff(self._desk.samples[self.selected], made, self.shown, self.index.models, inputs)
+            html = states.scored_html(self.index, self.selected, self.shown) + html
         shown = states.view_state(self.index, (self._place(), self._held.n), self.selected, self.shown, html)
         return shown | {"reads": self._reading is not None}
 

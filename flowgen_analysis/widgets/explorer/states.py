@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['State', 'METRIC_TITLES', 'WINDOW', 'bar_state', 'scale_state', 'placed', 'saved_state', 'themes_of', 'facet_state',
-           'ranks_of', 'rank_values', 'ranked', 'list_state', 'rows_state', 'number', 'view_state']
+           'ranks_of', 'rank_values', 'ranked', 'list_state', 'rows_state', 'number', 'scored_html', 'view_state']
 
 # %% ../../../nbs/widgets/explorer/01_states.ipynb #cell-02
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from ...analysis.review import expected_scores
 from ...analysis.saved import SavedSlice
 from ...analysis.slices import Slice
 from ...features.registry import Feature, Registry
-from ...figures.style import model_colours
+from ...figures.style import amount, escape, model_colours, words
 from ...flows.model import Sample
 from ...scoring.kinds import KINDS
 from ...scoring.metrics import Metric, digits
@@ -216,6 +216,27 @@ def number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 # %% ../../../nbs/widgets/explorer/01_states.ipynb #cell-18
+def scored_html(index: SliceIndex, sample_id: str, shown: Sequence[str]) -> str:
+    """What models scored on a sample by a score that is not FlowSim, above flows whose numbers are; else nothing."""
+    metric = index.metric
+    if metric.is_flowsim:
+        return ""
+    row = index.scores[index.samples.index(sample_id)]
+    told = words(f"{m} {_value(float(row[index.models.index(m)]), metric)}" for m in shown if m in index.models)
+    less = "" if metric.more_is_better else " (less is better)"
+    said = f"{metric.title or metric.name}{less}: {told}. The numbers below are points of FlowSim."
+    return f'<p class="fg-caption">{escape(said)}</p>'
+
+
+def _value(merit: float, metric: Metric) -> str:
+    """What a model scored, with its unit."""
+    value = None if np.isnan(merit) else float(metric.own(merit))
+    if value is not None and metric.kind == "share" and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    unit = "%" if metric.kind == "share" else f" {metric.unit}" if metric.unit else ""
+    return amount(value, metric) + (unit if value is not None else "")
+
+
 def view_state(
     index: SliceIndex, place: tuple[int, int], sample_id: str | None, shown: Sequence[str], html: str
 ) -> State:

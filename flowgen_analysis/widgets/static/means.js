@@ -38,7 +38,7 @@ function meansPart() {
     while (rows.length > state.rows.length) rows.pop().node.remove();
     while (rows.length < state.rows.length) rows.push(make_row());
     const versus = state.rows.length > 1;
-    node.style.setProperty("--fg-name", `${8 * Math.min(24, Math.max(11, ...state.rows.map((r) => r.name.length))) + 32}px`);
+    node.style.setProperty("--fg-name", `${8 * Math.min(24, Math.max(11, Math.ceil(0.72 * state.title.length), ...state.rows.map((r) => r.name.length))) + 32}px`);
     node.classList.toggle("fg-alone", !versus);
     head.replaceChildren(make("span", { title: state.title }, state.title), axis(), ...[["in slice", "Mean in the slice"], ["n", "Samples with a score"], ["outside", "Mean outside the slice"], ["of loss", "Share of the model's loss that lies in the slice"]].map(([t, h]) => make("span", { class: "fg-num", title: h }, t)),
       ...(versus ? [make("span", { class: "fg-num", title: `Difference to ${state.baseline} in the slice, paired by sample` }, `vs ${state.baseline}`)] : []));
