@@ -366,7 +366,7 @@ class Workbench(Answers):
 
     def code_board(self, by: str, shared: Shared | None = None) -> CodeBoard:
         """Group notes and failures into codes. `by`: who."""
-        return CodeBoard(lambda: self.study, by, shared)
+        return CodeBoard(lambda: self.study, by, shared, keep=self.keep)
 
     def agreement(self) -> Html:
         """How far people agree: FlowSim against their ratings, and feature by feature, code by code, person by person."""

@@ -168,9 +168,10 @@ export default panel(({ el, send, leaving }) => {
   const before = button("‹", "Previous sample (←)", { type: "step", value: -1 });
   const after = button("›", "Next sample (→)", { type: "step", value: 1 });
   const close = button("✕", "Close (Esc)", { type: "close" });
+  const keep = button("+ Report", "Add this sample to the report", { type: "keep", value: "sample" });
   const body = make("div", { class: "fg-sample-body" });
   const map = make("div", { class: "fg-map-of" });
-  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, close), make("div", { class: "fg-sample-main" }, body, map));
+  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, keep, close), make("div", { class: "fg-sample-main" }, body, map));
   const split = divider("sample", "Width of the sample", -1);
   el.append(split, view);
   let jump = () => {};
@@ -199,6 +200,7 @@ export default panel(({ el, send, leaving }) => {
     title.textContent = state.id ?? "";
     title.title = state.id ?? "";
     place.textContent = state.place;
+    keep.hidden = !state.keeps;
     before.disabled = state.first;
     after.disabled = state.last;
     const hidden = state.models.filter((m) => !m.on);

@@ -9,7 +9,7 @@ __all__ = ['SHOWN', 'BoardPanel', 'CodeBoard', 'proposed']
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -39,14 +39,15 @@ SHOWN = 150  # cards on the board; the number of all of them stands above
 class CodeBoard(Coding):
     """Notes and failures without a code as cards, with proposals which of them belong together, and the codes that people make of them.
 
-    study: the one of now. by: who codes. judge: told the name of a code that is to be judged on every output. Raises `InputError`.
+    study: the one of now. by: who codes. judge: told the name of a code that is to be judged on every output. keep: given a code as a
+    finding for the report, as fields. Raises `InputError`.
     """
 
-    events = ("assign", "create", "rename", "merge", "split", "drop", "judge", "model", "undo", "refresh")
+    events = ("assign", "create", "rename", "merge", "split", "drop", "judge", "keep", "model", "undo", "refresh")
     fields: ClassVar = {
         "assign": {"items": "numbers", "code": "text"}, "create": {"items": "numbers", "title": "text"}, "drop": {"code": "text"},
         "rename": {"code": "text", "title": "text", "description": "text"}, "merge": {"code": "text", "into": "text"},
-        "split": {"code": "text", "items": "numbers", "title": "text"}, "judge": {"code": "text"}, "model": {"model": "text"},
+        "split": {"code": "text", "items": "numbers", "title": "text"}, "judge": {"code": "text"}, "keep": {"code": "text"}, "model": {"model": "text"},
     }  # fmt: skip
 
     def __init__(
@@ -55,9 +56,10 @@ class CodeBoard(Coding):
         by: str,
         shared: Shared | None = None,
         judge: Callable[[str], object] = lambda code: None,
+        keep: Callable[[dict[str, Any]], object] | None = None,
     ):
         super().__init__(study, by, shared)
-        self.judge = judge
+        self.judge, self._keep = judge, keep
         self.model = study().models[0]
         self._panel = BoardPanel({}, self.handle)
         self.children = [self._panel]
@@ -112,6 +114,13 @@ class CodeBoard(Coding):
         """Have every output judged by a code."""
         self.judge(self._book.codes.named(event["code"]).name)
 
+    def on_keep(self, event: Event) -> None:
+        """Add the samples of a code to the report."""
+        if self._keep is None:
+            raise InputError("report", "takes nothing here", "the codes of a workbench")
+        code = self._book.codes.named(event["code"])
+        self._keep({"kind": "slice", "title": code.title, "slice": f"code:{code.name}", "note": code.description})
+
     def on_model(self, event: Event) -> None:
         """Show the failures of another model."""
         if event["model"] not in self.study().outputs:
@@ -151,6 +160,7 @@ class CodeBoard(Coding):
         self._panel.state = {
             "cards": list(shown.items()), "codes": codes, "model": self.model, "models": self.study().models, "all": len(cards), "free": len(free),
             "groups": [{"name": name, "cards": [numbers[o] for o in own if o in numbers]} for name, own in groups], "by": self.by,
+            "keeps": self._keep is not None,
         }  # fmt: skip
 
     def _cards(self) -> dict[Output, State]:

@@ -26,6 +26,10 @@ class Bench(Protocol):
         """The view that judges features."""
         ...
 
+    def keep(self, kind: Any) -> str:
+        """Keep a finding for the report, as fields."""
+        ...
+
 
 DESK = {
     "Read": "What models made: notes and codes",
@@ -45,7 +49,7 @@ class TagDesk(Tabs):
         views = {
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
-            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge),
+            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, lambda found: bench.keep(found)),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
         super().__init__(views, hovers=DESK)
