@@ -161,7 +161,8 @@ def uneven(tmp_path_factory):
 
     asked = (LOOP, flow("create_record", "log"), flow("send_email", "log", "look_up_records"))
     samples = [
-        Sample(id=f"s{i:02d}", requirement=f"Do {i}", expected=[with_values(asked[i % 3], "incident")]) for i in range(60)
+        Sample(id=f"s{i:02d}", requirement=f"Do {i}", expected=[with_values(asked[i % 3], "incident")])
+        for i in range(60)
     ]
     save_samples(project.dataset_path("d"), samples)
 
@@ -200,7 +201,9 @@ def of_others(study) -> list[str]:
     said = []
     for name in rows:
         r = rows[name]
-        said.append((name, [percent(abs(r["difference"])), *sorted((percent(abs(r[k])) for k in ("low", "high")), key=float)]))
+        said.append(
+            (name, [percent(abs(r["difference"])), *sorted((percent(abs(r[k])) for k in ("low", "high")), key=float)])
+        )
     return [figure for _, own in said for figure in own]
 
 

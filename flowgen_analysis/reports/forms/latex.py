@@ -208,7 +208,10 @@ def _section(section: Section, command: str) -> Iterator[str]:
         yield rf"\begin{{center}}{tikz(drawing(chart), latex)}\par\smallskip{{\footnotesize {latex(chart.title)}\par}}\end{{center}}"
     yield from map(table_latex, section.tables)
     for s in section.samples:
-        yield rf"\textbf{{{latex(s.sample.id)}}} ({latex(s.reasons)}): {latex(shortened(s.sample.requirement, 600))}" + "\n"
+        yield (
+            rf"\textbf{{{latex(s.sample.id)}}} ({latex(s.reasons)}): {latex(shortened(s.sample.requirement, 600))}"
+            + "\n"
+        )
         yield from diff_latex(s)
 
 
@@ -289,7 +292,11 @@ def _first(sections: Sequence[Section]) -> Iterator[str]:
     beside = bool(where and todo and where.tables and len(where.tables[0].headers) - 2 < _FULL)
     yield r"{\small\setlength{\parskip}{1pt}\setlength{\topsep}{1pt}\setlength{\intextsep}{2pt}\setlength{\abovecaptionskip}{2pt}"
     if where and todo and beside:
-        yield from (r"\noindent\begin{minipage}[t]{0.63\linewidth}", *_whole(where, "firsthead"), r"\end{minipage}\hfill")
+        yield from (
+            r"\noindent\begin{minipage}[t]{0.63\linewidth}",
+            *_whole(where, "firsthead"),
+            r"\end{minipage}\hfill",
+        )
         yield from (r"\begin{minipage}[t]{0.33\linewidth}", *_whole(todo, "firsthead"), r"\end{minipage}\par")
     elif todo:
         yield from (*(_whole(where, "firsthead") if where else ()), *_whole(todo, "firsthead"))
