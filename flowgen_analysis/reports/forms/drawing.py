@@ -127,7 +127,7 @@ def _dots(chart: Chart, width: float) -> Drawing:
         shapes += _key(own, models, inset, foot + _FOOT + 14 + 20 * k, chart)
     return Drawing(width, foot + _FOOT + key, tuple(shapes))
 
-
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-11
 def _label(text: str, room: float) -> list[str]:
     """A label in up to three lines of so many pixels."""
     lines = textwrap.wrap(text, min(_LABEL, max(int(room / _LETTER), 6)))
@@ -174,7 +174,7 @@ def _ends(chart: Chart) -> list[float]:
     found = [100 * v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
     return [*found, 0.0] if chart.unit == "points" else found
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-11
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-12
 def _panel(
     chart: Chart, panel: str, axis: Scale, step: float, foot: float, models: Sequence[str], alone: bool
 ) -> Iterator[Line | Mark | Label]:
@@ -209,7 +209,7 @@ def _key(own: Sequence[str], models: Sequence[str], left: float, y: float, chart
         yield Label(x + 14, y, _short(m, _KEY))
         x += _key_wide(m)
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-13
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-14
 def _lines(chart: Chart, width: float) -> Drawing:
     height, left, right, foot = 300.0, 44.0, min(190.0, 0.36 * width), 34.0
     letters = int((right - 10) / 6.4)
@@ -263,7 +263,7 @@ def _apart(ends: list[tuple[float, str]], most: float) -> Iterator[tuple[float, 
         places[k] = min(places[k], most - _ROOM * (len(places) - 1 - k)) if over else places[k]
     return ((y, text) for y, (_, text) in zip(places, kept, strict=True))
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-15
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-16
 def svg(drawn: Drawing, alone: bool = False) -> str:
     """Shapes as SVG. alone: for a file of its own."""
     size = f'viewBox="0 0 {drawn.width:g} {drawn.height:g}"'
@@ -305,7 +305,7 @@ _CORNERS = {
     3: ((0, -5.8), (5.8, 0), (0, 5.8), (-5.8, 0)),
 }
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-17
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-18
 def tikz(drawn: Drawing, escape, wide: float = 160) -> str:
     """Shapes as a tikzpicture, `wide` millimetres wide. escape: makes text of LaTeX."""
     unit = wide / drawn.width

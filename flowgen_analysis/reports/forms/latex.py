@@ -101,7 +101,7 @@ def _rows(t: Table, columns: int) -> Iterator[str]:
             group = row[0]
         yield " & ".join(cell_latex(c) for c in row[1 if t.grouped else 0 :]) + r"\\"
 
-
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-09
 _LETTER = {"small": 1.72, "footnotesize": 1.53, "scriptsize": 1.36}  # millimetres of a letter, about
 _PAGE = 166.0  # millimetres of a line
 _BETWEEN = {"small": 4.3, "footnotesize": 4.3, "scriptsize": 2.9}  # millimetres between two columns
@@ -145,7 +145,7 @@ def _column(t: Table, i: int, paragraph: float) -> str:
     longest = max((len(str(row[i].value or "")) for row in t.rows), default=0)
     return rf">{{\raggedright\arraybackslash}}p{{{paragraph:.0f}mm}}" if longest > _WIDE else "l"
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-14
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-15
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _OPEN = {
     "strong_open": r"\textbf{",
@@ -197,7 +197,7 @@ def note_latex(note: str) -> str:
                 told.append(" ")
     return "".join(told).strip()
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-18
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-19
 def _section(section: Section, command: str) -> Iterator[str]:
     if command:
         yield rf"\{command}{{{latex(section.title)}{' (exploratory)' if section.exploratory else ''}}}"
@@ -251,7 +251,7 @@ def _sample(s: ToRead) -> Iterator[str]:
         told = "--" if value is None else f"{100 * value:.1f}"
         yield rf"\textbf{{{latex(model)}}} {told}. {'; '.join(lost[:_LOST])}{more}" + "\n"
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-22
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-23
 _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -275,7 +275,7 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 """
 _LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples. ~ few samples, and alike: the interval may be too narrow. Bold and underlined: the highest and second highest mean, whether or not they can be told apart. (In brackets): a difference that is not shown."
 
-
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-24
 def _whole(section: Section, command: str = "section*", inner: str = "subsection*") -> Iterator[str]:
     yield from _section(section, command)
     for one in section.inside:

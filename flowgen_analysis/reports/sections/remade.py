@@ -353,7 +353,7 @@ def _table(
     about = one.sample or one.slice or "all samples"
     return Table(name.replace("-", "_"), f"{what}, on {about}", headers, tuple(rows), note=by_units(study))
 
-
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-19
 def _says_twice(row: Sequence[Cell]) -> bool:
     """Whether the effect of a row is the value beside it."""
     now, effect = row[2:4]
