@@ -559,7 +559,9 @@ class ReportSheet(Sheet):
             if wb.findings.paths()
             else '<p class="fg-empty">Nothing is kept yet: the report says what it finds by itself.</p>'
         )
-        return f"{report_style()}{told}<h3>Page 1 begins</h3>{first}{empty}"
+        return (
+            f"<div>{report_style()}{told}<h3>Page 1 begins</h3>{first}{empty}</div>"  # a style that comes first is lost
+        )
 
     def cards(self) -> list[dict[str, str]]:
         """The findings in order: file, title, note, and what they show, as HTML."""
@@ -694,7 +696,7 @@ class Changes(Sheet):
         parts = (Section("changes", content.title, content.summary, inside=content.sections),)
         parts += (over_time.section,) if len({p.when for p in over_time.points}) > 1 else ()
         heads = (f"<h3>{escape(p.title)}</h3>{section_html(p, style=False)}" for p in parts)
-        return f"{report_style()}{''.join(heads)}"
+        return f"<div>{report_style()}{''.join(heads)}</div>"
 
     def code(self) -> str:
         """The same in a notebook."""
