@@ -135,7 +135,7 @@ def _fitting(widths: Sequence[float]) -> tuple[str, float]:
 
 def _head(t: Table, i: int, letters: float) -> str:
     lines = [latex(line) for line in _broken(t.headers[i], letters or _WIDE)]
-    side, told = "r" if t.numbers[i] else "l", r"\\".join(lines)
+    side, told = "r" if t.numbers[i] else "l", r"\\ ".join(lines)
     return told if len(lines) == 1 else rf"\shortstack[{side}]{{{told}}}"
 
 
