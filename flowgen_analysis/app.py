@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOVERS', 'FORMS', 'Address', 'App', 'Datasets', 'NoRuns', 'Choose', 'open_app', 'Who', 'Named', 'keeping',
-           'ReportSheet', 'ReportCards']
+           'ReportSheet', 'ReportCards', 'Changes']
 
 # %% ../nbs/05_app.ipynb #cell-02
 import getpass
@@ -20,8 +20,10 @@ import ipywidgets
 from .analysis.slices import Slice
 from .figures.style import counted, escape
 from .flows.files import InputError, write_text
+from .flows.versions import versions_in
 from .generation.models.cache import plain_text
 from .project import Project, file_name
+from .reports.content import Section
 from .reports.findings import Finding
 from .reports.forms.html import report_style, section_html
 from .reports.sections.remade import kept_findings
@@ -53,6 +55,7 @@ HOVERS = {
     "Causes": "What is lost by which kind of edit, and which failures are alike?",
     "Discover": "Which slices explain the loss, and what do they leave unexplained?",
     "Outcomes": "Does the score measure what matters? One score against another",
+    "Changes": "What changed since an older run or report, sample by sample, and over time?",
     "Tag": "Read what models made, judge features, name codes, see who agrees",
     "Rate": "Score flows 0 to 10, blind",
     "Generate": "Run a model over the slice, or try one requirement",
@@ -91,6 +94,7 @@ class App(Tabs):
             "Causes": lambda: keeping(Causes, _cause)(self.shared, study, wb().keep),
             "Discover": lambda: keeping(Discover, _board)(self.shared, study, wb().keep),
             "Outcomes": lambda: Outcomes(self.shared, study),
+            "Changes": lambda: Changes(self.shared, wb()),
             "Tag": lambda: Named("Tag", lambda by: TagDesk(wb(), by, self.shared)),
             "Rate": lambda: Named("Rate", lambda by: wb().rater(by)),
             "Generate": lambda: wb().generator(self.shared, self.reload),
@@ -567,7 +571,9 @@ class ReportSheet(Sheet):
             if wb.findings.paths()
             else '<p class="fg-empty">Nothing is kept yet: the report says what it finds by itself.</p>'
         )
-        return f"{report_style()}{told}<h3>Page 1 begins</h3>{first}{empty}"
+        return (
+            f"<div>{report_style()}{told}<h3>Page 1 begins</h3>{first}{empty}</div>"  # a style that comes first is lost
+        )
 
     def cards(self) -> list[dict[str, str]]:
         """The findings in order: file, title, note, and what they show, as HTML."""
@@ -659,3 +665,52 @@ def _card(workbench: Workbench, one: Finding) -> str:
     if section is None:
         return "".join(f'<p class="fg-caption">{escape(why)}</p>' for _, why in gone)
     return str(section_html(section.inside[0]._replace(note=""), style=False))
+
+# %% ../nbs/05_app.ipynb #cell-18
+class Changes(Sheet):
+    """What changed from an older run or report to another, and how the runs stood over time."""
+
+    def __init__(self, shared: Shared, workbench: Workbench):
+        self.workbench = workbench
+        super().__init__(shared, old=next(iter(self.sides()), ""), new="")
+
+    def sides(self) -> dict[str, str]:
+        """What may be compared, in words by what `Workbench.changes` takes: older versions of runs, written reports, models."""
+        wb, root = self.workbench, self.workbench.project.root
+        versions = [(m, v) for m in wb.study.models for v in versions_in(wb.project.run_path(wb.dataset, m), m)[:-1]]
+        found = {str(v.path.relative_to(root)): f"run {v.label}" for m, v in reversed(versions)}
+        reports = sorted((root / "reports").glob(f"{wb.dataset}*.*"))
+        found |= {str(p.relative_to(root)): f"report {p.name}" for p in reports if p.suffix in (".html", ".json")}
+        return found | ({m: f"model {m}" for m in wb.study.models} if len(wb.study.models) > 1 else {})
+
+    def controls(self) -> list[dict[str, Any]]:
+        """The two sides."""
+        models = {m: f"model {m}" for m in self.workbench.study.models}
+        return [
+            select("old", "From", self.settings["old"], self.sides() or {"": "nothing older is here"}),
+            select("new", "To", self.settings["new"], {"": "what the project has now", **models}),
+        ]
+
+    def answer(self) -> str:
+        """The facts, then each generation that changed; below them the runs in the order of time."""
+        wb, old, new = self.workbench, self.settings["old"], self.settings["new"]
+        if not old:
+            return '<p class="fg-empty">There is nothing older: a run that is made again keeps the one before it, and a written report is a side, too.</p>'
+        if old in wb.study.models and not new:
+            return f'<p class="fg-empty">Choose the model that {escape(old)} is held against.</p>'
+        sides = tuple(s if s in wb.study.models else str(wb.project.root / s) for s in (old, new) if s)
+        found = self.computed((id(wb.study), *sides), "comparing", lambda told: self._told(wb, sides))
+        return found or ""
+
+    def _told(self, wb: Workbench, sides: tuple[str, ...]) -> str:
+        content = wb.changes(*sides).content
+        over_time = wb.history()
+        parts = (Section("changes", content.title, content.summary, inside=content.sections),)
+        parts += (over_time.section,) if len({p.when for p in over_time.points}) > 1 else ()
+        heads = (f"<h3>{escape(p.title)}</h3>{section_html(p, style=False)}" for p in parts)
+        return f"<div>{report_style()}{''.join(heads)}</div>"
+
+    def code(self) -> str:
+        """The same in a notebook."""
+        sides = [repr(s) for s in (self.settings["old"], self.settings["new"]) if s]
+        return f"wb.changes({', '.join(sides)})" if sides else ""

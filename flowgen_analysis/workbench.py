@@ -384,7 +384,7 @@ class Workbench(Answers):
 
     def code_board(self, by: str, shared: Shared | None = None) -> CodeBoard:
         """Group notes and failures into codes. `by`: who."""
-        return CodeBoard(lambda: self.study, by, shared)
+        return CodeBoard(lambda: self.study, by, shared, keep=self.keep)
 
     def adjudicator(self, by: str) -> Adjudicator:
         """Decide the cells on which people differ, of features and codes; each decision is in the journal with who made it. `by`: who."""

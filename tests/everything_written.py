@@ -27,9 +27,14 @@ def write_everything(project: Path, folder: Path, date: str, forms: Sequence[str
     shutil.copytree(project, folder)
     os.chdir(folder)
     wb = Workbench.open(".", "test")
+    wb.keep("comparison", "The two", models=["nearest", "rules"])
+    wb.keep("cause", "Steps", slice="foreach", cause="missing_step")
     content, more = wb.report_content(date=date), {"scores": wb.scores.frame, "matrix": wb.table()}
     for form in forms:
         write_report(content, f"reports/report.{form}", more=more, project=Path("."), options={"date": date})
+    changes = wb.changes("nearest", "rules").content
+    for form in (f for f in forms if f not in ("zip", "ipynb", "pdf")):
+        write_report(changes, f"reports/changes.{form}")
     for name, command in COMMANDS.items():
         with contextlib.redirect_stdout(io.StringIO()) as said:
             assert main([*command, "--json"]) == 0, name

@@ -28,7 +28,7 @@ def summary(study: Study, metric: str = "inputs") -> list[str]:
 
 # %% ../../nbs/reports/08_build.ipynb #cell-06
 _Make = Callable[[Study], Section | str]
-_FIRST: tuple[tuple[str, _Make], ...] = (("Where", where), ("Why", why), ("What to do next", next_actions))
+_FIRST: tuple[tuple[str, _Make], ...] = (("Where", where), ("What to do next", next_actions), ("Why", why))
 _RESULTS: tuple[tuple[str, _Make], ...] = (
     ("FlowSim (figure 4)", results.headline),
     ("Subsets (Table 5)", features.subsets),

@@ -128,6 +128,11 @@ class Table(NamedTuple):
     grouped: bool = False
     left_out: int = 0
 
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        """Of each column whether it holds numbers; one that holds nothing does not."""
+        return tuple(any(row[i].kind != "text" for row in self.rows) for i in range(len(self.headers)))
+
 
 class Dot(NamedTuple):
     """A value with its interval in a chart: the row and the panel it stands in, and whose it is."""

@@ -7,14 +7,16 @@ __all__ = ['when_made', 'Point', 'History', 'history']
 
 # %% ../../nbs/reports/07_history.ipynb #cell-02
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from ..analysis.statistics import Mean
+from ..figures.style import words
 from ..flows.dataset import Run
+from ..flows.versions import load_version, read_manifest, versions_in
 from .carried import load_report
 from .content import Chart, Dot, Section, Table, count, score, text
 from ..study import Study
@@ -23,8 +25,11 @@ from ..study import Study
 _KEYS = ("at", "made_at", "created_at", "timestamp")
 
 
-def when_made(run: Run) -> str:
-    """When a run was made, as ISO 8601 in UTC; empty where it does not say."""
+def when_made(run: Run, told: Mapping[str, Any] | None = None) -> str:
+    """When a run was made, as ISO 8601 in UTC; empty where it does not say. told: its manifest (`flows.versions.read_manifest`)."""
+    ended = next(filter(None, (_instant((told or {}).get(key, "")) for key in ("ended", "started"))), "")
+    if ended:
+        return ended
     said = (
         _instant(data[key])
         for g in run.generations
@@ -93,7 +98,7 @@ class History(NamedTuple):
         )
         table = Table("history", "Runs in the order of time", ("Made", "Model", "n", "FlowSim", "Made by"), rows)
         said = (
-            (f"No time is known of {', '.join(self.undated)}: its generations carry no `made.at`.",)
+            (f"No time is known of {words(self.undated)}: neither a manifest nor a generation says it.",)
             if self.undated
             else ()
         )
@@ -106,27 +111,32 @@ class History(NamedTuple):
 
 
 def history(study: Study, reports: Iterable[str | Path] = ()) -> History:
-    """The runs of a study in the order of time, with those of older reports (`.html`, `.json`). Raises `InputError`."""
+    """The runs of a study and their older versions in the order of time, with the runs of older reports (`.html`, `.json`). Raises
+    `InputError`."""
     points, undated = [], []
-    for run in study.runs:
-        when, made = when_made(run), run.made
-        by = str(made.get("endpoint_model") or made.get("code") or "")
+    for own, run, model, told in _runs(study):
+        when, made = when_made(run, told), run.made
+        by = str(made.get("endpoint_model") or told.get("model") or made.get("code") or "")
+        series = str(made.get("series") or made.get("endpoint_model") or model)
         if when:
-            points.append(
-                Point(
-                    when,
-                    str(made.get("series") or made.get("endpoint_model") or run.model),
-                    run.model,
-                    study.mean(run.model),
-                    by,
-                )
-            )
+            points.append(Point(when, series, run.model, own.mean(run.model), by))
         else:
             undated.append(run.model)
     for path in reports:
         points += _of_report(load_report(path), Path(path).name)
     unlike = {(p.when, p.series, p.model): p for p in points}
     return History(tuple(sorted(unlike.values(), key=lambda p: (p.when, p.series, p.model))), tuple(undated))
+
+
+def _runs(study: Study) -> Iterator[tuple[Study, Run, str, Mapping[str, Any]]]:
+    """Each run with the study it is scored in, its model and its manifest; those of a project with the versions before them."""
+    for run in study.runs:
+        path = study.project.run_path(study.dataset, run.model) if study.project else None
+        for v in versions_in(path, run.model)[:-1] if path else ():
+            old = load_version(v, study.samples)
+            alone = Study(study.dataset, study.samples, [old], study.registry, study.matrix, study.project)
+            yield alone, old, run.model, v.told
+        yield study, run, run.model, read_manifest(path) if path else {}
 
 
 def _of_report(data: dict[str, Any], name: str) -> list[Point]:

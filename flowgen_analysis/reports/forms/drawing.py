@@ -92,7 +92,9 @@ def _round_step(least: float) -> float:
     return next(power * k for k in (1, 2, 5, 10) if power * k >= least - 1e-9)
 
 # %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-10
-_LABEL = 34  # characters of a row's label
+_LABEL = 34  # characters of a row's label, where there is room
+_BESIDE = 0.42  # of the width, for labels at most
+_LETTER = 6.9  # pixels of a letter, about
 _TOP, _FOOT = 34, 24
 SYMBOLS = 4  # circle, square, triangle, diamond
 
@@ -106,10 +108,12 @@ def drawing(chart: Chart, width: float = 680) -> Drawing:
 def _dots(chart: Chart, width: float) -> Drawing:
     models = [m for m in chart.models if any(d.model == m for d in chart.dots)]
     alone = all(len({d.model for d in chart.dots if d.row == row}) <= 1 for row in chart.rows)
-    labels = [textwrap.wrap(row, _LABEL)[:2] or [""] for row in chart.rows]
-    left = min(14 + max((_wide(line) for own in labels for line in own), default=0), 0.42 * width)
-    step = 26.0 if alone else max(28.0, 13 * len(models) + 10)
-    key = 0 if alone or len(models) < 2 else 24
+    labels = [_label(row, _BESIDE * width - 14) for row in chart.rows]
+    left = min(14 + max((_wide(line) for own in labels for line in own), default=0), _BESIDE * width)
+    step = 14.0 + 13 * max(map(len, labels), default=1) if alone else max(28.0, 10.5 * len(models) + 8)
+    keys = [] if alone or len(models) < 2 else _key_lines(models, width - 10)
+    inset = left if len(keys) == 1 and sum(map(_key_wide, models)) <= width - left else 10.0
+    key = 20 * len(keys) + 4 if keys else 0
     foot = _TOP + step * len(chart.rows)
     shapes: list[Line | Mark | Label] = []
     for k, own in enumerate(labels):
@@ -119,13 +123,37 @@ def _dots(chart: Chart, width: float) -> Drawing:
     for k, panel in enumerate(chart.panels):
         start, end = left + k * room, left + (k + 1) * room - (58 if alone else 22)
         shapes += _panel(chart, panel, scale(_ends(chart), start, end, _bounds(chart)), step, foot, models, alone)
-    shapes += _key(models, left, foot + _FOOT + 14, chart, width) if key else []
+    for k, own in enumerate(keys):
+        shapes += _key(own, models, inset, foot + _FOOT + 14 + 20 * k, chart)
     return Drawing(width, foot + _FOOT + key, tuple(shapes))
+
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-11
+def _label(text: str, room: float) -> list[str]:
+    """A label in up to three lines of so many pixels."""
+    lines = textwrap.wrap(text, min(_LABEL, max(int(room / _LETTER), 6)))
+    return ([*lines[:2], " ".join(lines[2:])[: int(room / _LETTER)]] if len(lines) > 2 else lines) or [""]
 
 
 def _wide(text: str) -> float:
     """About how wide a text is, in pixels at size 12."""
     return sum(9.0 if c.isupper() or ord(c) > 0x2E80 else 7.0 for c in text)
+
+
+_KEY = 34  # characters of a model's name in the key
+
+
+def _key_wide(model: str) -> float:
+    return 32 + 7 * len(_short(model, _KEY))
+
+
+def _key_lines(models: Sequence[str], width: float) -> list[list[str]]:
+    """The models in lines of a key, as many as fit in each."""
+    lines: list[list[str]] = []
+    for m in models:
+        if not lines or sum(map(_key_wide, [*lines[-1], m])) > width:
+            lines.append([])
+        lines[-1].append(m)
+    return lines
 
 
 def _short(text: str, most: int) -> str:
@@ -146,7 +174,7 @@ def _ends(chart: Chart) -> list[float]:
     found = [100 * v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
     return [*found, 0.0] if chart.unit == "points" else found
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-11
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-12
 def _panel(
     chart: Chart, panel: str, axis: Scale, step: float, foot: float, models: Sequence[str], alone: bool
 ) -> Iterator[Line | Mark | Label]:
@@ -157,7 +185,7 @@ def _panel(
     colours = model_colours(chart.models)
     for d in (d for d in chart.dots if d.panel == panel and d.row in chart.rows):
         i = models.index(d.model)
-        shift = 0.0 if alone else (i - (len(models) - 1) / 2) * 0.66 * step / max(len(models), 1)
+        shift = 0.0 if alone else (i - (len(models) - 1) / 2) * 0.72 * step / max(len(models), 1)
         y = _TOP + step * (chart.rows.index(d.row) + 0.5) + shift
         if d.low is not None and d.high is not None:
             yield Line(axis.at(100 * d.low), y, axis.at(100 * d.high), y, colours[d.model], 2)
@@ -173,18 +201,15 @@ def _mark(d: Dot, x: float, y: float, colours: dict[str, str], symbol: int) -> M
     return Mark(x, y, GREY if few else colours[d.model], symbol % SYMBOLS, few, says)
 
 
-def _key(models: Sequence[str], left: float, y: float, chart: Chart, width: float) -> Iterator[Mark | Label]:
-    """Which symbol is whose."""
+def _key(own: Sequence[str], models: Sequence[str], left: float, y: float, chart: Chart) -> Iterator[Mark | Label]:
+    """Which symbol is whose, in one line."""
     colours, x = model_colours(chart.models), left
-    for i, m in enumerate(models):
-        told = _short(m, 24)
-        if x + 18 + 7 * len(told) > width:
-            break
-        yield Mark(x + 4, y - 4, colours[m], i % SYMBOLS)
-        yield Label(x + 14, y, told)
-        x += 32 + 7 * len(told)
+    for m in own:
+        yield Mark(x + 4, y - 4, colours[m], models.index(m) % SYMBOLS)
+        yield Label(x + 14, y, _short(m, _KEY))
+        x += _key_wide(m)
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-13
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-14
 def _lines(chart: Chart, width: float) -> Drawing:
     height, left, right, foot = 300.0, 44.0, min(190.0, 0.36 * width), 34.0
     letters = int((right - 10) / 6.4)
@@ -238,7 +263,7 @@ def _apart(ends: list[tuple[float, str]], most: float) -> Iterator[tuple[float, 
         places[k] = min(places[k], most - _ROOM * (len(places) - 1 - k)) if over else places[k]
     return ((y, text) for y, (_, text) in zip(places, kept, strict=True))
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-15
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-16
 def svg(drawn: Drawing, alone: bool = False) -> str:
     """Shapes as SVG. alone: for a file of its own."""
     size = f'viewBox="0 0 {drawn.width:g} {drawn.height:g}"'
@@ -280,7 +305,7 @@ _CORNERS = {
     3: ((0, -5.8), (5.8, 0), (0, 5.8), (-5.8, 0)),
 }
 
-# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-17
+# %% ../../../nbs/reports/forms/01_drawing.ipynb #cell-18
 def tikz(drawn: Drawing, escape, wide: float = 160) -> str:
     """Shapes as a tikzpicture, `wide` millimetres wide. escape: makes text of LaTeX."""
     unit = wide / drawn.width

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST', 'embedded', 'note_html', 'cell_html', 'table_groups', 'sample_flows', 'chart_html', 'lines_html', 'css_text',
-           'page_html', 'section_html', 'report_style']
+           'page_html', 'is_stacked', 'section_html', 'report_style']
 
 # %% ../../../nbs/reports/forms/03_html.ipynb #cell-02
 import json
@@ -146,8 +146,18 @@ def page_html(content: Content, most: int = MOST) -> str:
     flows = dict(zip(map(id, read), sample_flows(read, content.models, most), strict=True))
     return _ENVIRONMENT.get_template("report.html.j2").render(
         content=content, data=embedded(dict(content.data)), flow_of=lambda s: flows[id(s)], running=Markup(_running(content)),
-        style=Markup(stylesheet() + _static("report.css")), colours=model_colours(content.models),
+        style=Markup(stylesheet() + _static("report.css")), colours=model_colours(content.models), stacked=is_stacked(content),
     )  # fmt: skip
+
+
+_BESIDE = 4, 40  # models, and letters of their names, beside which there is room for another section
+
+
+def is_stacked(content: Content) -> bool:
+    """Whether the where-matrix needs the width of the page, and what is to be done next stands below it."""
+    where = content.section("where")
+    names = where.tables[0].headers[2:] if where and where.tables else ()
+    return len(names) > _BESIDE[0] or sum(map(len, names)) > _BESIDE[1]
 
 
 def _running(content: Content) -> str:

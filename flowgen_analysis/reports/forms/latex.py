@@ -7,13 +7,15 @@ __all__ = ['latex', 'cell_latex', 'table_latex', 'note_latex', 'diff_latex', 'pa
 
 # %% ../../../nbs/reports/forms/04_latex.ipynb #cell-02
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from markdown_it import MarkdownIt
 
 from ..content import Cell, Content, Section, Table, ToRead, interval, number
 from .drawing import drawing, tikz
-from .flow_text import sample_diff
+from .flow_text import sample_diff, shortened
 
 # %% ../../../nbs/reports/forms/04_latex.ipynb #cell-04
 _SPECIAL = {
@@ -59,39 +61,92 @@ def cell_latex(cell: Cell) -> str:
 
 # %% ../../../nbs/reports/forms/04_latex.ipynb #cell-08
 def table_latex(t: Table) -> str:
-    """A table as a float with its caption and label; one that is too wide for the page is scaled down."""
+    """A table with its caption and label. Long heads are broken, the type is as large as the page's width allows, and a table of
+    many rows goes on on the next page under its heads."""
     first = 1 if t.grouped else 0
-    columns = [_column(t, i) for i in range(first, len(t.headers))]
-    rows, group = [], None
-    for row in t.rows:
-        if t.grouped and row[0] != group:
-            rows += [r"\addlinespace"] if group else []
-            rows.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{cell_latex(row[0])}}}}}\\")
-            group = row[0]
-        rows.append(" & ".join(cell_latex(c) for c in row[first:]) + r"\\")
-    heads = " & ".join(latex(h) for h in t.headers[first:]) + r"\\"
+    widths = [_letters(t, i) for i in range(first, len(t.headers))]
+    size, paragraph = _fitting(widths)
+    columns = [_column(t, i, paragraph) for i in range(first, len(t.headers))]
+    rows = list(_rows(t, len(columns)))
+    heads = " & ".join(_head(t, i, n) for i, n in enumerate(widths, first)) + r"\\"
     place = f" (the paper's {latex(t.place)})" if t.place else ""
+    caption = rf"\caption{{{latex(t.caption)}{place}}}\label{{tab:{re.sub('[^a-z0-9]+', '-', t.name.lower())}}}"
     more = f" {t.left_out:,} more rows are not shown here." if t.left_out else ""
-    lines = [
-        r"\begin{table}[H]", r"\centering\small", rf"\caption{{{latex(t.caption)}{place}}}", rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', t.name.lower())}}}",
-        rf"\fitted{{\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}}",
-        *([rf"\par\smallskip{{\footnotesize {latex(t.note + more)}\par}}"] if t.note or more else []), r"\end{table}",
-    ]  # fmt: skip
+    close = r"\setlength{\tabcolsep}{4pt}" if size in ("scriptsize", "fitted") else ""
+    note = [rf"{{\centering\footnotesize {latex(t.note + more)}\par}}"] if t.note or more else []
+    spec = f"@{{}}{''.join(columns)}@{{}}"
+    if len(rows) > _LONG_FROM and size != "fitted":
+        lines = [
+            rf"{{\{size}{close}", rf"\begin{{longtable}}{{{spec}}}", rf"{caption}\\", r"\toprule", heads, r"\midrule", r"\endfirsthead",
+            r"\toprule", heads, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot", *rows, r"\end{longtable}}", *note,
+        ]  # fmt: skip
+    else:
+        size, fit = ("scriptsize", r"\fitted") if size == "fitted" else (size, "")
+        lines = [
+            r"\begin{table}[H]", rf"\centering\{size}{close}", caption, rf"{fit}{{\begin{{tabular}}{{{spec}}}", r"\toprule",
+            heads, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}}", *([r"\par\smallskip", *note] if note else []), r"\end{table}",
+        ]  # fmt: skip
     return "\n".join(lines)
 
 
-_WIDE = 44  # characters from which on a column of text is a paragraph
+_LONG_FROM = 24  # rows
 
 
-def _column(t: Table, i: int) -> str:
-    cells = [row[i] for row in t.rows]
-    if cells and cells[0].kind != "text":
+def _rows(t: Table, columns: int) -> Iterator[str]:
+    group = None
+    for row in t.rows:
+        if t.grouped and row[0] != group:
+            yield from [r"\addlinespace"] if group else []
+            yield rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\textit{{{cell_latex(row[0])}}}}}\\*"
+            group = row[0]
+        yield " & ".join(cell_latex(c) for c in row[1 if t.grouped else 0 :]) + r"\\"
+
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-09
+_LETTER = {"small": 1.72, "footnotesize": 1.53, "scriptsize": 1.36}  # millimetres of a letter, about
+_PAGE = 166.0  # millimetres of a line
+_BETWEEN = {"small": 4.3, "footnotesize": 4.3, "scriptsize": 2.9}  # millimetres between two columns
+_WIDE = 40  # letters from which on a column of text is a paragraph
+_PARAGRAPH = 26.0, 70.0  # millimetres of one, at least and at most
+
+
+def _letters(t: Table, i: int) -> float:
+    """How wide a column is, in letters; that of a paragraph counts for nothing."""
+    texts = [number(row[i]) for row in t.rows]
+    if not t.numbers[i] and max(map(len, texts), default=0) > _WIDE:
+        return 0
+    most = max((len(x) + 0.85 * len(interval(row[i])) for x, row in zip(texts, t.rows, strict=True)), default=0)
+    return max(most, *(len(line) for line in _broken(t.headers[i], most)))
+
+
+def _broken(head: str, letters: float) -> list[str]:
+    longest = max(map(len, head.split()), default=1)
+    return textwrap.wrap(head, max(int(letters), longest, 9)) or [""]
+
+
+def _fitting(widths: Sequence[float]) -> tuple[str, float]:
+    """The largest type in which a table fits, `fitted` for none, and how wide its paragraphs are (mm)."""
+    paragraphs = sum(w == 0 for w in widths)
+    for size, letter in _LETTER.items():
+        left = _PAGE - letter * sum(widths) - _BETWEEN[size] * (len(widths) - 1)
+        if left >= _PARAGRAPH[0] * paragraphs:
+            return size, min(left / paragraphs, _PARAGRAPH[1]) if paragraphs else 0
+    return "fitted", _PARAGRAPH[0]
+
+
+def _head(t: Table, i: int, letters: float) -> str:
+    lines = [latex(line) for line in _broken(t.headers[i], letters or _WIDE)]
+    side, told = "r" if t.numbers[i] else "l", r"\\ ".join(lines)
+    return told if len(lines) == 1 else rf"\shortstack[{side}]{{{told}}}"
+
+
+def _column(t: Table, i: int, paragraph: float) -> str:
+    if t.numbers[i]:
         return "r"
-    longest = max((len(str(c.value or "")) for c in cells), default=0)
-    return r">{\raggedright\arraybackslash}p{6.2cm}" if longest > _WIDE else "l"
+    longest = max((len(str(row[i].value or "")) for row in t.rows), default=0)
+    return rf">{{\raggedright\arraybackslash}}p{{{paragraph:.0f}mm}}" if longest > _WIDE else "l"
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-14
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-15
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _OPEN = {
     "strong_open": r"\textbf{",
     "em_open": r"\emph{",
@@ -99,6 +154,8 @@ _OPEN = {
     "ordered_list_open": "\\begin{enumerate}\n",
     "list_item_open": r"\item ",
     "heading_open": r"\textbf{",
+    "thead_open": "\\toprule\n",
+    "tbody_open": "\\midrule\n",
 }
 _CLOSE = {
     "strong_close": "}",
@@ -107,13 +164,23 @@ _CLOSE = {
     "ordered_list_close": "\\end{enumerate}\n",
     "paragraph_close": "\n\n",
     "heading_close": "}\n\n",
+    "tr_close": "\\\\\n",
+    "table_close": "\\bottomrule\n\\end{tabular}\n\n",
 }
 
 
 def note_latex(note: str) -> str:
-    """A person's note in Markdown: emphasis, lists and code; links are their text."""
-    told = []
-    for block in _MARKDOWN.parse(note):
+    """A person's note in Markdown: emphasis, lists, tables and code; links are their text."""
+    told, blocks, cells = [], _MARKDOWN.parse(note), 0
+    for at, block in enumerate(blocks):
+        if block.type == "table_open":
+            head = takewhile(lambda b: b.type != "tr_close", blocks[at:])
+            told.append(rf"\begin{{tabular}}{{@{{}}{'l' * sum(b.type == 'th_open' for b in head)}@{{}}}}")
+        elif block.type == "tr_open":
+            cells = 0
+        elif block.type in ("th_open", "td_open"):
+            told += [" & "] if cells else []
+            cells += 1
         for token in block.children if block.type == "inline" and block.children else [block]:
             told.append(_OPEN.get(token.type) or _CLOSE.get(token.type) or "")
             if token.type in ("text", "code_inline"):
@@ -130,9 +197,10 @@ def note_latex(note: str) -> str:
                 told.append(" ")
     return "".join(told).strip()
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-18
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-19
 def _section(section: Section, command: str) -> Iterator[str]:
-    yield rf"\{command}{{{latex(section.title)}{' (exploratory)' if section.exploratory else ''}}}"
+    if command:
+        yield rf"\{command}{{{latex(section.title)}{' (exploratory)' if section.exploratory else ''}}}"
     yield from (latex(line) + "\n" for line in section.said)
     if section.note:
         yield note_latex(section.note) + "\n"
@@ -140,7 +208,10 @@ def _section(section: Section, command: str) -> Iterator[str]:
         yield rf"\begin{{center}}{tikz(drawing(chart), latex)}\par\smallskip{{\footnotesize {latex(chart.title)}\par}}\end{{center}}"
     yield from map(table_latex, section.tables)
     for s in section.samples:
-        yield rf"\textbf{{{latex(s.sample.id)}}} ({latex(s.reasons)}): {latex(s.sample.requirement[:600])}" + "\n"
+        yield (
+            rf"\textbf{{{latex(s.sample.id)}}} ({latex(s.reasons)}): {latex(shortened(s.sample.requirement, 600))}"
+            + "\n"
+        )
         yield from diff_latex(s)
 
 
@@ -173,14 +244,14 @@ _LOST = 4  # causes that are named
 
 def _sample(s: ToRead) -> Iterator[str]:
     yield rf"\subsection*{{{latex(s.sample.id)}: {latex(s.reasons)}}}"
-    yield latex(s.sample.requirement[:2000]) + "\n"
+    yield latex(shortened(s.sample.requirement, 2000)) + "\n"
     for model, value in s.scores:
         lost = [f"{latex(message)} ({100 * loss:.1f})" for m, message, loss in s.causes if m == model]
         more = f"; and {len(lost) - _LOST} more" if len(lost) > _LOST else ""
         told = "--" if value is None else f"{100 * value:.1f}"
         yield rf"\textbf{{{latex(model)}}} {told}. {'; '.join(lost[:_LOST])}{more}" + "\n"
 
-# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-22
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-23
 _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -196,10 +267,43 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{fancyhdr}
 \newsavebox{\fittedbox}
 \newcommand{\fitted}[1]{\sbox{\fittedbox}{#1}\ifdim\wd\fittedbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\fittedbox}}\else\usebox{\fittedbox}\fi}
+\setlength{\LTcapwidth}{\linewidth}
 \setlength{\parindent}{0pt}\setlength{\parskip}{4pt}
+\newcommand{\firsthead}[1]{\par\medskip{\large\bfseries #1\par}\nopagebreak}
+\newcommand{\firstinner}[1]{\par\smallskip\textbf{#1}\par\nopagebreak}
 \sloppy\emergencystretch=3em
 """
 _LEGEND = "FlowSim and shares run from 0 to 100, differences are points of it; brackets are 95% intervals. ° fewer than 6 samples. ~ few samples, and alike: the interval may be too narrow. Bold and underlined: the highest and second highest mean, whether or not they can be told apart. (In brackets): a difference that is not shown."
+
+# %% ../../../nbs/reports/forms/04_latex.ipynb #cell-24
+def _whole(section: Section, command: str = "section*", inner: str = "subsection*") -> Iterator[str]:
+    yield from _section(section, command)
+    for one in section.inside:
+        yield from _section(one, inner)
+
+
+_FULL = 4  # models beside whose columns there is no room for another section
+
+
+def _first(sections: Sequence[Section]) -> Iterator[str]:
+    """The first page: where and what to do next beside each other where there is room, why below them, all of it small."""
+    own = {s.name: s for s in sections}
+    where, todo = own.get("where"), own.get("next")
+    beside = bool(where and todo and where.tables and len(where.tables[0].headers) - 2 < _FULL)
+    yield r"{\small\setlength{\parskip}{1pt}\setlength{\topsep}{1pt}\setlength{\intextsep}{2pt}\setlength{\abovecaptionskip}{2pt}"
+    if where and todo and beside:
+        yield from (
+            r"\noindent\begin{minipage}[t]{0.63\linewidth}",
+            *_whole(where, "firsthead"),
+            r"\end{minipage}\hfill",
+        )
+        yield from (r"\begin{minipage}[t]{0.33\linewidth}", *_whole(todo, "firsthead"), r"\end{minipage}\par")
+    elif todo:
+        yield from (*(_whole(where, "firsthead") if where else ()), *_whole(todo, "firsthead"))
+    shown = [s for s in sections if not (todo and s.name in ("where", "next"))]
+    for s in shown:
+        yield from _whole(s, "firsthead", "firstinner")
+    yield r"}"
 
 
 def page_latex(content: Content) -> str:
@@ -214,15 +318,15 @@ def page_latex(content: Content) -> str:
         by,
         "",
     ]
-    lines += [latex(s) + "\n" for s in content.summary]
+    lines += [r"{\small\setlength{\parskip}{2pt}", *(latex(s) + "\n" for s in content.summary), r"}"]
     for title, sections in content.parts():
-        lines += [r"\clearpage", rf"\part*{{{latex(title)}}}"] if title else []
-        for section in sections:
-            lines += _section(section, "section*")
-            for inner in section.inside:
-                lines += _section(inner, "subsection*")
+        if title:
+            lines += [rf"\part*{{{latex(title)}}}"]
+            lines += (line for s in sections for line in _whole(s, "section*" if s.title != title else ""))
+        else:
+            lines += _first(sections)
     if content.samples:
-        lines += [r"\clearpage", r"\section*{Samples to read}", *(line for s in content.samples for line in _sample(s))]
+        lines += [r"\section*{Samples to read}", *(line for s in content.samples for line in _sample(s))]
     if content.left_out:
         items = [rf"\item \textbf{{{latex(title)}}}: {latex(reason)}" for title, reason in content.left_out]
         lines += [r"\section*{Left out}", r"\begin{itemize}", *items, r"\end{itemize}"]

@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from ...analysis.statistics import Mean
 from ...flows.files import visible
 from ..content import Cell, Content, Section, Table, ToRead, interval, number, score
-from .flow_text import DiffLine, sample_diff
+from .flow_text import DiffLine, sample_diff, shortened
 
 # %% ../../../nbs/reports/forms/02_markdown.ipynb #cell-04
 def escaped(text: str) -> str:
@@ -72,9 +72,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequen
 
 def table_text(t: Table) -> str:
     """A table with its caption and its note."""
-    numbers = [bool(t.rows) and t.rows[0][i].kind != "text" for i in range(len(t.headers))]
     place = f" (the paper's {t.place})" if t.place else ""
-    told = table([escaped(h) for h in t.headers], [[cell_text(c) for c in row] for row in t.rows], numbers)
+    told = table([escaped(h) for h in t.headers], [[cell_text(c) for c in row] for row in t.rows], t.numbers)
     more = f"{t.left_out:,} more rows are not shown here." if t.left_out else ""
     return "\n\n".join(
         part
@@ -105,7 +104,7 @@ def page_markdown(content: Content, pictures: str = "") -> str:
     for title, sections in content.parts():
         parts += [f"# {title}"] if title else []
         for section in sections:
-            parts += _section(section, "##", pictures)
+            parts += _section(section, "##" if section.title != title else "", pictures)
             for inner in section.inside:
                 parts += _section(inner, "###", pictures)
     if content.samples:
@@ -120,7 +119,8 @@ def page_markdown(content: Content, pictures: str = "") -> str:
 
 
 def _section(section: Section, level: str, pictures: str) -> Iterator[str]:
-    yield f"{level} {escaped(section.title)}" + (" (exploratory)" if section.exploratory else "")
+    if level:
+        yield f"{level} {escaped(section.title)}" + (" (exploratory)" if section.exploratory else "")
     yield from map(escaped, section.said)
     if section.note:
         yield "\n".join(f"> {line}".rstrip() for line in note_text(section.note).splitlines())
@@ -128,7 +128,7 @@ def _section(section: Section, level: str, pictures: str) -> Iterator[str]:
         yield from (f"![{escaped(c.alt)}]({pictures}/{file_of(c.name)})" for c in section.charts)
     yield from map(table_text, section.tables)
     for s in section.samples:
-        yield f"**{escaped(s.sample.id)}** ({escaped(s.reasons)}): {escaped(s.sample.requirement[:600])}"
+        yield f"**{escaped(s.sample.id)}** ({escaped(s.reasons)}): {escaped(shortened(s.sample.requirement, 600))}"
         yield from _diff(s, s.lines)
 
 

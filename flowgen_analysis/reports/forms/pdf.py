@@ -87,7 +87,7 @@ def pdf_bytes(page: str, date: str = "", seconds: float = 120, stop: Callable[[]
             if "sandbox" in said:
                 remedy = "allow it a sandbox, or set FLOWGEN_NO_SANDBOX=1"
             raise InputError(browser, f"did not print ({last})", remedy=remedy)
-        return _dated(target.read_bytes(), date)
+        return _dated(_numbered(target.read_bytes()), date)
 
 
 def _printed(command: list[str], seconds: float, stop: Callable[[], bool] | None) -> str:
@@ -112,6 +112,15 @@ def _printed(command: list[str], seconds: float, stop: Callable[[], bool] | None
             return log.read().decode(errors="replace")
     except OSError as e:
         raise InputError(command[0], f"did not print ({type(e).__name__})", remedy=remedy) from None
+
+
+_NODE = re.compile(rb"\(node(\d{8})\)")
+
+
+def _numbered(data: bytes) -> bytes:
+    """The file with the nodes of its structure numbered from 1 in their order: a browser under load begins at another number."""
+    numbers = {old: b"(node%08d)" % n for n, old in enumerate(sorted(set(_NODE.findall(data))), 1)}
+    return _NODE.sub(lambda found: numbers[found[1]], data)
 
 
 def _dated(data: bytes, date: str) -> bytes:

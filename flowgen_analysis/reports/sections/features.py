@@ -14,7 +14,7 @@ from ...analysis.statistics import Mean
 from ...analysis.subsets import SubsetRow
 from ...figures.style import ranks, words
 from ...flows.model import Generation
-from ..content import NONE, Cell, Chart, Section, Table, amount, count, dot, score, text
+from ..content import NONE, Cell, Chart, Section, Table, amount, count, dot, points, score, text
 from ..pairs import by_units, joined
 from .paper import PaperFigure, is_papers, the_paper
 from .results import LEFT_OUT
@@ -37,7 +37,15 @@ def compared(study: Study) -> Section | LEFT_OUT:
     runs = Table("runs", "Runs", (*headers, *(["Note"] if study.notes else [])), tuple(_runs(study)), note=note)
     rows = tuple((text(m), *map(text, made_by(study.made.get(m, {})))) for m in study.models)
     making = Table("making", "How the runs were made", ("Model", "Endpoint model", "Prompts", "Made by"), rows)
-    return Section("compared", "What was compared", (), (runs, making), part="appendix")
+    told = tuple(_filled(t) for t in (runs, making))
+    return Section("compared", "What was compared", (), tuple(t for t in told if len(t.headers) > 1), part="appendix")
+
+
+def _filled(table: Table) -> Table:
+    """A table without the columns in which no run says anything."""
+    kept = [i for i in range(len(table.headers)) if any(row[i].value not in (None, "–") for row in table.rows)]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return table._replace(headers=tuple(table.headers[i] for i in kept), rows=rows)
 
 
 def _runs(study: Study) -> Iterator[tuple[Cell, ...]]:
@@ -163,7 +171,7 @@ def features(study: Study) -> Section | LEFT_OUT:
                 (
                     text(theme),
                     text(f.title),
-                    text(f.description),
+                    text(f.description.replace("`", "")),
                     count(found["present"]),
                     count(found["unknown"]),
                     text(who),
@@ -190,7 +198,7 @@ def papers_figures(study: Study) -> Section | LEFT_OUT:
     said = f"Without a printed value: {words(f'{place} ({what})' for place, what in paper.missing)}."
     leader = study.models[0] if study.models else ""
     rows = tuple(
-        (text(f.place), text(f.row), text(f.column), amount(f.value), *_beside(study, f, leader), text(f.what))
+        (text(f.place), text(_row_title(study, f.row)), text(f.column), *_beside(study, f, leader), text(f.what))
         for f in paper.figures
     )
     headers = (
@@ -208,10 +216,20 @@ def papers_figures(study: Study) -> Section | LEFT_OUT:
     return Section("paper", "The paper's figures", (said,), (table,), part="appendix")
 
 
-def _beside(study: Study, f: PaperFigure, leader: str) -> tuple[Cell, Cell, Cell]:
-    """Our figure, our n and the difference, where we have its like."""
+def _row_title(study: Study, row: str) -> str:
+    return study.registry.feature(row).title if row in study.registry.names else row
+
+
+def _beside(study: Study, f: PaperFigure, leader: str) -> tuple[Cell, Cell, Cell, Cell]:
+    """The paper's figure, ours, our n and the difference, where we have its like; scores and points with one decimal."""
     own, n = _like(study, f, leader)
-    return (NONE, NONE, NONE) if own is None else (amount(round(own, 1)), count(n), amount(round(own - f.value, 1)))
+    if f.what.startswith(("FlowSim", "outline FlowSim")):
+        told, apart = (lambda x: Cell("score", x / 100)), (lambda x: points(x / 100))
+    else:
+        told = apart = amount
+    own = None if own is None else round(own, 1)
+    beside = (NONE, NONE, NONE) if own is None else (told(own), count(n), apart(round(own - f.value, 1)))
+    return told(f.value), *beside
 
 
 def _like(study: Study, f: PaperFigure, leader: str) -> tuple[float | None, int | None]:

@@ -77,7 +77,8 @@ def values(study: Study, found: Finding) -> Values:
         return Values(
             ids, {(name := f"{a} − {b}"): columns[a] - columns[b]}, {name: Mean(row["n"], *ends)}, True, clusters
         )
-    means = {m.model: _merits(m.mean, index.metric) for m in index.means(inside) if m.model in columns}
+    known = {m.model: _merits(m.mean, index.metric) for m in index.means(inside)}
+    means = {m: known[m] for m in models if m in known}
     return Values(ids, columns, means, clusters=clusters)
 
 # %% ../../../nbs/reports/sections/02_remade.ipynb #cell-05
@@ -314,7 +315,7 @@ _ABOUT = {
 
 
 def _asked(study: Study, one: Finding, now: Values) -> str:
-    about = f"sample {one.sample}" if one.sample else f"`{one.slice}`" if one.slice else "all samples"
+    about = f"sample {one.sample}" if one.sample else f"“{one.slice}”" if one.slice else "all samples"
     models = f"{one.models[0]} compare with {one.models[1]}" if one.kind == "comparison" else ""
     asked = _ABOUT[one.kind].format(about=about, models=models, cause=KINDS.get(one.cause, "").lower())
     metric = "" if one.metric == "inputs" else f" by {_scored_by(study, one)}"
@@ -395,12 +396,18 @@ def _table(
     against = "Against the rest" if one.slice and one.kind != "comparison" else "Effect"
     what = f"{KINDS[one.cause]}, points lost" if one.cause else _scored_by(study, one)
     headers = ("Model", "n", "Now", against, "p", *(("When kept", "Change of the mean") if kept else ()))
-    bare = all(row[3] is NONE for row in rows)
-    if bare:
-        headers, rows = (*headers[:3], *headers[5:]), [(*row[:3], *row[5:]) for row in rows]
+    told = [i for i in range(len(headers)) if not (i == 3 and all(map(_says_twice, rows)))]
+    told = [i for i in told if i < 3 or any(row[i].value is not None for row in rows)]
+    headers, rows = tuple(headers[i] for i in told), [tuple(row[i] for i in told) for row in rows]
     about = one.sample or one.slice or "all samples"
     note = by_units(study) if metric.is_flowsim else joined(unit_note(metric), by_units(study))
     return Table(name.replace("-", "_"), f"{what}, on {about}", headers, tuple(rows), note=note)
+
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-21
+def _says_twice(row: Sequence[Cell]) -> bool:
+    """Whether the effect of a row is the value beside it."""
+    now, effect = row[2:4]
+    return (now.value, now.low, now.high) == (effect.value, effect.low, effect.high)
 
 
 def _difference_cell(metric: Metric, value: float | None, low: float | None, high: float | None, n: int | None) -> Cell:
@@ -415,7 +422,7 @@ def _cell(now: Values, mean: Mean, metric: Metric) -> Cell:
     value, low, high = metric.interval(mean.mean, mean.low, mean.high, metric.own)
     return mean_cell(mean._replace(mean=value, low=low, high=high), metric)
 
-# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-21
+# %% ../../../nbs/reports/sections/02_remade.ipynb #cell-22
 def _drawn(study: Study, name: str, one: Finding, now: Values) -> tuple[Chart, ...]:
     """The means of the models it is about, there and on the other samples; an amount has no place on an axis of 0 to 100."""
     metric = shown_metric(study, one)
@@ -445,7 +452,8 @@ def _drawn(study: Study, name: str, one: Finding, now: Values) -> tuple[Chart, .
 
 
 def _shown(study: Study, one: Finding, now: Values, claimed: Sequence[Effect]) -> tuple[ToRead, ...]:
-    """One or two samples in which it can be seen: where the model with the largest effect lost most, or the two differ most."""
+    """A sample in which it can be seen: where the model with the largest effect lost most, or the two differ most, and there is
+    a flow to look at."""
     if one.kind == "sample":
         return opened(study, {one.sample: "the sample"}, list(now.values))
     about = max((e for e in claimed if e.value is not None), key=lambda e: abs(e.value or 0), default=None)
@@ -456,6 +464,10 @@ def _shown(study: Study, one: Finding, now: Values, claimed: Sequence[Effect]) -
     )
     metric = shown_metric(study, one)
     words_of, of = (change_words, metric.apart) if now.signed else (amount, metric.own)
-    best = {i: f"{model} {words_of(float(of(-sign * v)), metric)}" for v, i in ranked[:1]}
     order = list(one.models) or [model]
-    return opened(study, best, order[::-1] if one.kind == "comparison" and about and (about.value or 0) > 0 else order)
+    if one.kind == "comparison" and about and (about.value or 0) > 0:
+        order = order[::-1]  # the one that lost
+    read = (r for r in ranked if any(g.readable for g in study.generations.of(r[1], order[:1])))
+    v, seen = next(read, ranked[0] if ranked else (0.0, ""))
+    about_it = f"{model} {words_of(float(of(-sign * v)), metric)}"
+    return opened(study, {seen: about_it} if seen else {}, order)

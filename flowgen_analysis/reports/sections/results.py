@@ -190,7 +190,7 @@ def retrieval(study: Study) -> Section | LEFT_OUT:
     found = attribution_summary(attribution(study.samples, study.runs)).to_dicts()
     said = [r for r in found if r["not_suggested"] + r["not_used"]]
     if not twins and not said:
-        return f"no run has a twin with perfect suggestions (`<model>{PERFECT}`), and none records its suggestions"
+        return f"no run has a twin with perfect suggestions (MODEL{PERFECT}), and none records its suggestions"
     tables = ([_twins(study, twins)] if twins else []) + ([_missing(said)] if said else [])
     return Section("retrieval", "Retrieval or model", (), tuple(tables))
 

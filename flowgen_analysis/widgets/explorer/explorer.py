@@ -168,7 +168,7 @@ class Drawn(Exploration):
             html = flow_diff(self._desk.samples[self.selected], made, self.shown, self.index.models, inputs)
             html = states.scored_html(self.index, self.selected, self.shown) + html
         shown = states.view_state(self.index, (self._place(), self._held.n), self.selected, self.shown, html)
-        return shown | {"reads": self._reading is not None}
+        return shown | {"reads": self._reading is not None, "keeps": self._keep is not None}
 
     def look(self) -> None:
         """Somebody looks at it: an explorer that is part of an app works nothing out beside the page before."""
@@ -415,9 +415,12 @@ class Explorer(Drawn):
         self._reading(sample, model, self.slice.text)
 
     def on_keep(self, event: Event) -> None:
-        """Add what is on show to the report."""
+        """Add what is on show to the report: the slice, or the sample that is open."""
         if self._keep is None:
             raise InputError("report", "takes nothing here", "an explorer of a workbench")
+        if event.get("value") == "sample" and self.selected:
+            self._said = self._keep({"kind": "sample", "sample": self.selected, "metric": self.metric})
+            return
         saved = states.saved_state(self._desk.saved()[0], self.slice)["now"]
         title = saved["name"] if saved else self.slice.text or "All samples"
         finding = {"kind": "slice", "title": title, "slice": self.slice.text, "metric": self.metric}

@@ -169,9 +169,10 @@ export default panel(({ el, send, leaving }) => {
   const after = button("›", "Next sample (→)", { type: "step", value: 1 });
   const read = make("button", { type: "button", class: "fg-quiet fg-read-here", title: "Read it: note and codes beside the flows (r)", onclick: () => send({ type: "reading", value: "sample" }) }, "Read");
   const close = button("✕", "Close (Esc)", { type: "close" });
+  const keep = button("+ Report", "Add this sample to the report", { type: "keep", value: "sample" });
   const body = make("div", { class: "fg-sample-body" });
   const map = make("div", { class: "fg-map-of" });
-  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, read, close), make("div", { class: "fg-sample-main" }, body, map));
+  const view = make("section", { class: "fg-sample", tabindex: "0", "aria-label": "Sample" }, make("header", { class: "fg-sample-head" }, before, after, title, place, models, keep, read, close), make("div", { class: "fg-sample-main" }, body, map));
   const split = divider("sample", "Width of the sample", -1);
   el.append(split, view);
   let jump = () => {};
@@ -201,6 +202,7 @@ export default panel(({ el, send, leaving }) => {
     title.textContent = state.id ?? "";
     title.title = state.id ?? "";
     place.textContent = state.place;
+    keep.hidden = !state.keeps;
     read.hidden = !state.reads;
     before.disabled = state.first;
     after.disabled = state.last;

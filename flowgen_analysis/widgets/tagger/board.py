@@ -9,7 +9,7 @@ __all__ = ['SHOWN', 'LIKELY', 'BoardPanel', 'CodeBoard', 'proposed']
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -44,11 +44,24 @@ class CodeBoard(Coding):
     description and a slice (or nothing) of the feature that a code shall become. Raises `InputError`.
     """
 
-    events = ("assign", "create", "rename", "merge", "split", "drop", "judge", "feature", "model", "undo", "refresh")
+    events = (
+        "assign",
+        "create",
+        "rename",
+        "merge",
+        "split",
+        "drop",
+        "judge",
+        "feature",
+        "keep",
+        "model",
+        "undo",
+        "refresh",
+    )
     fields: ClassVar = {
         "assign": {"items": "numbers", "code": "text"}, "create": {"items": "numbers", "title": "text"}, "drop": {"code": "text"},
         "rename": {"code": "text", "title": "text", "description": "text"}, "merge": {"code": "text", "into": "text"},
-        "split": {"code": "text", "items": "numbers", "title": "text"}, "judge": {"code": "text"}, "feature": {"code": "text"}, "model": {"model": "text"},
+        "split": {"code": "text", "items": "numbers", "title": "text"}, "judge": {"code": "text"}, "feature": {"code": "text"}, "keep": {"code": "text"}, "model": {"model": "text"},
     }  # fmt: skip
 
     def __init__(
@@ -58,9 +71,10 @@ class CodeBoard(Coding):
         shared: Shared | None = None,
         judge: Callable[[str], object] = lambda code: None,
         feature: Callable[[str, str, str], object] | None = None,
+        keep: Callable[[dict[str, Any]], object] | None = None,
     ):
         super().__init__(study, by, shared)
-        self.judge, self.feature = judge, feature
+        self.judge, self.feature, self._keep = judge, feature, keep
         self.model = study().models[0]
         self._panel = BoardPanel({}, self.handle)
         self.children = [self._panel]
@@ -125,6 +139,13 @@ class CodeBoard(Coding):
         found = self.study().proposal(samples)
         self.feature(code.title, code.description, found.when if found and found.chance < LIKELY else "")
 
+    def on_keep(self, event: Event) -> None:
+        """Add the samples of a code to the report."""
+        if self._keep is None:
+            raise InputError("report", "takes nothing here", "the codes of a workbench")
+        code = self._book.codes.named(event["code"])
+        self._keep({"kind": "slice", "title": code.title, "slice": f"code:{code.name}", "note": code.description})
+
     def on_model(self, event: Event) -> None:
         """Show the failures of another model."""
         if event["model"] not in self.study().outputs:
@@ -164,6 +185,7 @@ class CodeBoard(Coding):
         self._panel.state = {
             "cards": list(shown.items()), "codes": codes, "model": self.model, "models": self.study().models, "all": len(cards), "free": len(free),
             "groups": [{"name": name, "cards": [numbers[o] for o in own if o in numbers]} for name, own in groups], "by": self.by,
+            "keeps": self._keep is not None,
         }  # fmt: skip
 
     def _cards(self) -> dict[Output, State]:

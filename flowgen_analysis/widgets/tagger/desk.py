@@ -28,6 +28,10 @@ class Bench(Protocol):
         """The view that judges features."""
         ...
 
+    def keep(self, kind: Any) -> str:
+        """Keep a finding for the report, as fields."""
+        ...
+
 
 DESK = {
     "Read": "What models made: notes and codes",
@@ -48,7 +52,7 @@ class TagDesk(Tabs):
         views = {
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
-            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, self.make_feature),
+            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, self.make_feature, bench.keep),
             "Decide": lambda: Adjudicator(lambda: bench.study, by),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
