@@ -116,7 +116,7 @@ def _printed(command: list[str], seconds: float, stop: Callable[[], bool] | None
 
 _NODE = re.compile(rb"\(node(\d{8})\)")
 
-
+# %% ../../../nbs/reports/forms/06_pdf.ipynb #cell-07
 def _numbered(data: bytes) -> bytes:
     """The file with the nodes of its structure numbered from 1 in their order: a browser under load begins at another number."""
     numbers = {old: b"(node%08d)" % n for n, old in enumerate(sorted(set(_NODE.findall(data))), 1)}
