@@ -198,7 +198,7 @@ def test_a_report_over_a_score_says_its_unit(project, name, unit):
     options = ["--project", str(project.root), "--metric", name, "-o", str(project.root / "r.md")]
     assert main(["report", "own", *options]) == 0
     text = (project.root / "r.md").read_text()
-    first, _, rest = text.partition("## Why")
+    first, _, rest = text.partition("## What to do next")
     assert unit in first
     assert "FlowSim" not in first
     assert f"## Where, by {name.title()}" in first

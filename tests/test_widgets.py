@@ -284,6 +284,5 @@ def test_html_is_set_in_one_place_and_comes_escaped_from_python():
     assert set(sets) <= {"panel.js"}
     calls = [c for text in scripts.values() for c in re.findall(r"showHtml\((?!node, html\))(.+?)\);", text)]
     assert set(calls) <= {
-        'sample, model.get("sample").html ?? ""', 'flow, model.get("sample").html ?? ""', "body, state.html",
-        "shown, c.html",
+        'node, model.get("sample").html ?? ""', "body, state.html", "shown, c.html",
     }  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from .codes import CodeBook, Output, definition, is_definition, majority
 from .journal import WHOLE, Disagreement, Key, Tag, append_tags, read_tags
-from ..flows.files import MAX_FILE, InputError, open_file, reason
+from ..flows.files import InputError, open_file, read_rest, reason
 
 # %% ../../nbs/features/04_tagbook.ipynb #cell-05
 @contextmanager
@@ -75,7 +75,7 @@ class JournalBook:
                     self._forget()
                 self._file = (now.st_dev, now.st_ino)
                 f.seek(self._end)
-                raw = f.read(MAX_FILE)
+                raw = read_rest(f)
         except OSError as e:
             raise InputError(str(self.path), f"cannot be read ({reason(e)})") from None
         raw = raw[: raw.rfind(b"\n") + 1]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UNSEEN', 'MAX_FILE', 'MAX_SETTINGS', 'MAX_LINE', 'MAX_DEPTH', 'LOCK_S', 'visible', 'InputError', 'TooLarge',
-           'is_file', 'open_file', 'check_file', 'reason', 'read_bytes', 'utf8_text', 'read_text', 'read_lines',
-           'parsing', 'check_plain', 'parse_json', 'parse_toml', 'read_toml', 'YamlFields', 'parse_yaml',
+           'is_file', 'open_file', 'check_file', 'reason', 'read_rest', 'read_bytes', 'utf8_text', 'read_text',
+           'read_lines', 'parsing', 'check_plain', 'parse_json', 'parse_toml', 'read_toml', 'YamlFields', 'parse_yaml',
            'read_json_lines', 'locked', 'write_bytes', 'in_memory', 'write_text', 'write_json_lines', 'whole_folder',
            'make_folder']
 
@@ -120,11 +120,20 @@ def _kind(mode: int) -> str:
     return "is a folder" if stat.S_ISDIR(mode) else "is a pipe, a socket or a device"
 
 # %% ../../nbs/flows/00_files.ipynb #cell-10
+def read_rest(file: BinaryIO, most: int = MAX_FILE) -> bytes:
+    """What is left of an open file, at most so many bytes; takes no room for more than there is."""
+    parts, room = [], most
+    while part := file.read(min(room, 1 << 24)):
+        parts.append(part)
+        room -= len(part)
+    return b"".join(parts)
+
+
 def read_bytes(path: str | Path, most: int = MAX_FILE) -> bytes:
     """The bytes of the file at `path`, at most so many. Raises `InputError`."""
     with open_file(path) as f:
         try:
-            data = f.read(most + 1)
+            data = read_rest(f, most + 1)
         except OSError as e:
             raise InputError(str(path), f"cannot be read ({reason(e)})") from None
         except MemoryError:

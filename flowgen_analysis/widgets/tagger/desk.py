@@ -52,7 +52,9 @@ class TagDesk(Tabs):
         views = {
             "Read": lambda: Reader(lambda: bench.study, by, shared),
             "Features": lambda: bench.tagger(by, shared.slice),
-            "Codes": lambda: CodeBoard(lambda: bench.study, by, shared, self.judge, self.make_feature, bench.keep),
+            "Codes": lambda: CodeBoard(
+                lambda: bench.study, by, shared, self.judge, self.make_feature, lambda found: bench.keep(found)
+            ),
             "Decide": lambda: Adjudicator(lambda: bench.study, by),
             "Agreement": lambda: Agreement(lambda: bench.study),
         }
