@@ -104,9 +104,10 @@ def page_markdown(content: Content, pictures: str = "") -> str:
     for title, sections in content.parts():
         parts += [f"# {title}"] if title else []
         for section in sections:
-            parts += _section(section, "##" if section.title != title else "", pictures)
+            level = "##" if section.title != title else ""
+            parts += _section(section, level, pictures)
             for inner in section.inside:
-                parts += _section(inner, "###", pictures)
+                parts += _section(inner, "###" if level else "##", pictures)
     if content.samples:
         parts.append("## Samples to read")
         for i, sample in enumerate(content.samples):
