@@ -13,7 +13,6 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 from narwhals.typing import IntoDataFrame
-from sklearn.cluster import AgglomerativeClustering
 
 from ..scoring.grouping import group_sums
 from ..scoring.kinds import KINDS
@@ -48,6 +47,8 @@ def clusters(
         loss[place[0][sample], place[1][edit]] = share
     vectors = loss * np.log(len(ids) / (loss > 0).sum(axis=0) + 0.1)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    from sklearn.cluster import AgglomerativeClustering
+
     tree = AgglomerativeClustering(cast(Any, None), metric="cosine", linkage="average", distance_threshold=apart)
     groups = tree.fit_predict(vectors + 1e-9)
     found = [_cluster(np.flatnonzero(groups == g), ids.to_list(), words.to_list(), loss) for g in np.unique(groups)]

@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LassoCV
-from sklearn.tree import DecisionTreeRegressor
 
 from . import bitsets
 from .discover import Discovery, Target, values_of
@@ -68,6 +65,10 @@ def second_opinions(index: SliceIndex, target: Target, *, minimum: int = 5, dept
     tree = pl.DataFrame(schema={"slice": pl.String, "n": pl.Int64, "mean": pl.Float64})
     if len(values) < 10 or not names or np.ptp(values) == 0:
         return Opinions(linear, tree, names)
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LassoCV
+    from sklearn.tree import DecisionTreeRegressor
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         lasso = LassoCV(cv=5, random_state=seed, max_iter=20_000).fit(matrix, values)

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 from scipy import stats
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
 from .agreement import correlation
 from .statistics import Mean, mean_interval, shares_interval
@@ -227,6 +225,9 @@ def _held_out(lost: np.ndarray, passed: np.ndarray, tasks: np.ndarray, folds: in
     found, many = np.full(len(passed), np.nan), len(np.unique(tasks))
     if many < 4:
         return found
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+
     features = np.column_stack([lost, lost > 0])
     for train, test in GroupKFold(min(folds, many)).split(features, passed, tasks):
         if len(np.unique(passed[train])) < 2:

@@ -8,17 +8,21 @@ __all__ = ['Nearest']
 # %% ../../../nbs/generation/baselines/01_nearest.ipynb #cell-02
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion
 
 from ...flows.files import InputError
 from ...flows.model import Flow, Sample
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import FeatureUnion
+
 # %% ../../../nbs/generation/baselines/01_nearest.ipynb #cell-05
-def _vectorizer() -> FeatureUnion:
+def _vectorizer() -> "FeatureUnion":
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import FeatureUnion
+
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]", sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
     return FeatureUnion([("words", words), ("characters", characters)])
@@ -45,7 +49,7 @@ class Nearest:
         self._texts = [_plain(s.requirement) for s in self.pool]
 
     @cached_property
-    def _fitted(self) -> tuple[FeatureUnion, Any]:
+    def _fitted(self) -> tuple["FeatureUnion", Any]:
         """The vectorizer and the vectors of the pool; made when somebody asks for a neighbour."""
         vectorizer = _vectorizer()
         return vectorizer, vectorizer.fit_transform(self._texts)

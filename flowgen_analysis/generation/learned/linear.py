@@ -13,8 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from ...flows.files import InputError
 
@@ -36,6 +34,9 @@ class Linear:
 
         strength: how little large weights cost (C). With one class there is nothing to learn, and it is always that one.
         """
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
         counts = Counter(f for row in rows for f in set(row))
         features = sorted(f for f, n in counts.items() if n >= seen)
         classes = sorted(set(labels))

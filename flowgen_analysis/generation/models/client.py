@@ -16,16 +16,18 @@ import time
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import httpx2
-import openai
 
 from ...flows.files import InputError
 from .cache import CallError, Reply, plain_text
 from .catalogue import ModelEntry, Provider, is_loopback
 from .schema import response_format
+
+if TYPE_CHECKING:
+    import openai
 
 # %% ../../../nbs/generation/models/07_client.ipynb #cell-05
 def make_request(entry: ModelEntry, messages: Sequence[dict[str, str]], name: str, reply: type) -> dict[str, Any]:
@@ -152,8 +154,10 @@ class Client:
             await self._api.close()
             self._api = None
 
-    def _open(self) -> openai.AsyncOpenAI:
+    def _open(self) -> "openai.AsyncOpenAI":
         if self._api is None:
+            import openai  # takes half a second, and only who asks a model needs it
+
             p = self.provider
             self._key = p.key()
             self._hidden = _written(self._key) if p.api_key_env else self._hidden
@@ -174,6 +178,8 @@ class Client:
 
     async def ask(self, request: dict[str, Any], rank: tuple = ()) -> Reply:
         """The reply to `request`. Raises `CallError` where this call failed, `InputError` where every call would."""
+        import openai
+
         api = self._open()
         slots = slots_of(self.provider)
         await slots.take(rank)
@@ -198,7 +204,7 @@ class Client:
             slots.give()
         return reply._replace(text=self.hide_key(reply.text), model=self.hide_key(reply.model))
 
-    async def _post(self, api: openai.AsyncOpenAI, request: dict[str, Any]) -> httpx2.Response:
+    async def _post(self, api: "openai.AsyncOpenAI", request: dict[str, Any]) -> httpx2.Response:
         """The answer of the server. Cancelled, it still waits `grace_s` seconds for what is paid for already."""
 
         async def post() -> httpx2.Response:
@@ -216,7 +222,9 @@ class Client:
         finally:
             task.cancel()
 
-    def _failed(self, e: openai.APIError) -> Exception:
+    def _failed(self, e: "openai.APIError") -> Exception:
+        import openai
+
         p, said = self.provider, self.hide_key(_said(e))
         if isinstance(e, openai.APIStatusError) and 300 <= e.status_code < 400:
             where = self.hide_key(e.response.headers.get("location", "nowhere"))
@@ -261,7 +269,9 @@ def _written(key: str) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(w) for w in sorted(ways, key=len, reverse=True)))
 
 
-def _said(e: openai.APIError) -> str:
+def _said(e: "openai.APIError") -> str:
+    import openai
+
     cause = e.__cause__
     status = f"{e.status_code} " if isinstance(e, openai.APIStatusError) else ""
     detail = e.body.get("message") if isinstance(e.body, dict) else None

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import bm25s
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 # %% ../../../nbs/generation/retrieval/02_scorers.ipynb #cell-04
 class Scorer(Protocol):
@@ -62,6 +61,8 @@ class Tfidf:
     """Cosine of TF-IDF vectors. `unit`: `words` (and pairs of words) or `characters` (runs of 3 to 5 within words)."""
 
     def __init__(self, texts: Sequence[str], unit: str = "words"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         self._size = len(texts)
         if unit == "words":
             self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\w+", sublinear_tf=True)
