@@ -10,7 +10,7 @@ import polars as pl
 from scipy import stats
 from shared import ROOT
 
-from flowgen_analysis.analysis.board import Board, Search, board, model_targets, overlap
+from flowgen_analysis.analysis.board import Board, Search, _levels, board, model_targets, overlap, standouts
 from flowgen_analysis.analysis.candidates import candidates
 from flowgen_analysis.analysis.corpus import Corpus
 from flowgen_analysis.analysis.facts import sample_facts
@@ -232,6 +232,21 @@ def named(found: Board, failure: Failure, rows: int = 3) -> bool:
     """Whether one of the first rows names the planted slice: as its own, or below it as one of nearly the same samples."""
     told = found.of(failure.model).frame.head(rows).to_dicts()
     return any(_is(name, failure) for row in told for name in (row["slice"], *row["alike"]))
+
+
+def passes(on: Ground, failure: Failure, tops: np.ndarray) -> bool:
+    """Whether the planted samples themselves stand out beyond what chance reaches: else no search at that level may name them."""
+    search = copy(on.search)
+    search.index, levels = failure.index, _levels(tops)
+    for target in model_targets(failure.index, failure.model):
+        kept = ~np.isnan(target.scores)
+        over = search.over(kept)
+        for found in standouts(over, over.ranked(target.scores), levels, 4000):
+            if overlap(found.mask, failure.inside[kept]) >= 0.9:
+                if found.passes >= 0:
+                    return True
+                break
+    return False
 
 
 def _is(name: str, failure: Failure) -> bool:
