@@ -98,7 +98,7 @@ def _list(desk: Desk, models: Sequence[str]) -> dict[str, Any]:
     members = _members(desk, [*(s["text"] for g in groups for s in g["slices"]), *causes.values(), *asked])
     for group in groups:
         known = [s for s in group["slices"] if s["text"] in members]
-        sizes = [int(np.unpackbits(np.frombuffer(base64.b64decode(members[s["text"]]), np.uint8)).sum()) for s in known]
+        sizes = [int.from_bytes(base64.b64decode(members[s["text"]])).bit_count() for s in known]
         group["slices"] = [s | {"n": n} for s, n in zip(known, sizes, strict=True)]
     shown = states.list_state(index, Slice(""), len(index.samples), MEAN, False, "", None, -1, models)
     shown["ranks"] = [r for r in shown["ranks"] if r["value"] == MEAN or r["value"] in models]

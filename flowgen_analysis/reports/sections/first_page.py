@@ -18,7 +18,7 @@ from ...figures.sentences import share
 from ...figures.style import counted, percent, signed, words
 from ..content import NONE, Cell, Section, Table, ToRead, count, number, points, text
 from ..forms.flow_text import sample_diff
-from ..pairs import by_units, joined
+from ..pairs import by_units, joined, named_slices
 from .evidence import opened
 from .results import LEFT_OUT
 from ...scoring.kinds import KINDS
@@ -64,10 +64,7 @@ def whole_matrix(study: Study) -> Section | LEFT_OUT:
 
 def _asked(study: Study) -> dict[str, str]:
     """The slice of each row by its title: all samples, the subsets, the features, and slices that stand out."""
-    here = study.matrix.names
-    subsets = {s.name: " | ".join(f for f in s.features if f in here) for s in study.registry.subsets}
-    features = {study.registry.feature(f).title: f for f in here if f in study.registry.names}
-    found = {"all samples": "", **{name: text for name, text in subsets.items() if text}, **features}
+    found = named_slices(study)
     return found | {s: s for s in _standing_out(study) if s not in found.values()}
 
 

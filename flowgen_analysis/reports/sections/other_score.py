@@ -24,7 +24,7 @@ from flowgen_analysis.reports.content import (
     score,
     text,
 )
-from ..pairs import by_units, joined, verdict_words
+from ..pairs import by_units, joined, named_slices, verdict_words
 from .results import LEFT_OUT
 from ...scoring.metrics import Metric, axis_title, difference_words, digits
 from ...study import BOARDS, Study
@@ -81,7 +81,7 @@ def where(study: Study, metric: str) -> Section | LEFT_OUT:
     said, models = study.metric(metric), study.standing(metric).order[:BOARDS]
     if len(models) < 2:
         return "there is one model: nothing to be behind"
-    asked = _asked(study)
+    asked = named_slices(study)
     pairs = study.compare(tuple(models), slices=tuple(asked.values()), metric=metric).to_dicts()
     rows = [
         row
@@ -101,14 +101,6 @@ def where(study: Study, metric: str) -> Section | LEFT_OUT:
         note=note,
     )
     return Section("where", f"Where, by {said.title or said.name}", (), (table,), part="first")
-
-
-def _asked(study: Study) -> dict[str, str]:
-    """The slice of each row by its title: all samples, the subsets, the features."""
-    here = study.matrix.names
-    subsets = {s.name: " | ".join(f for f in s.features if f in here) for s in study.registry.subsets}
-    features = {study.registry.feature(f).title: f for f in here if f in study.registry.names}
-    return {"all samples": "", **{name: text for name, text in subsets.items() if text}, **features}
 
 
 def _row(
